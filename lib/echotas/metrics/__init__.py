@@ -1,0 +1,68 @@
+"""How good a tracker is: motion error, folds, realism, agreement, inference, speed.
+
+Metrics take one recording and return one number; statistics take one number per patient. The patient is the unit.
+"""
+
+from .agreement import (
+    BlandAltman,
+    Icc,
+    bland_altman,
+    icc_a1,
+    minimal_detectable_change,
+    within_subject_cv,
+    within_subject_sd,
+)
+from .folds import FoldCount, count_folds
+from .inference import (
+    Interval,
+    PairedComparison,
+    cluster_bootstrap,
+    hodges_lehmann_shift,
+    holm,
+    paired_comparison,
+    patient_mean,
+)
+from .motion import (
+    PositionAccuracy,
+    WallError,
+    end_point_error_mm,
+    mean_trajectory_error_mm,
+    median_trajectory_error_px,
+    point_errors_mm,
+    position_accuracy,
+    position_accuracy_px,
+    wall_error_mm,
+)
+from .realism import correlation_error
+from .speed import Speed, measure_ms_per_frame
+
+__all__ = [
+    "BlandAltman",
+    "FoldCount",
+    "Icc",
+    "Interval",
+    "PairedComparison",
+    "PositionAccuracy",
+    "Speed",
+    "WallError",
+    "bland_altman",
+    "cluster_bootstrap",
+    "correlation_error",
+    "count_folds",
+    "end_point_error_mm",
+    "hodges_lehmann_shift",
+    "holm",
+    "icc_a1",
+    "mean_trajectory_error_mm",
+    "measure_ms_per_frame",
+    "median_trajectory_error_px",
+    "minimal_detectable_change",
+    "paired_comparison",
+    "patient_mean",
+    "point_errors_mm",
+    "position_accuracy",
+    "position_accuracy_px",
+    "wall_error_mm",
+    "within_subject_cv",
+    "within_subject_sd",
+]

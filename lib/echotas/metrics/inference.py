@@ -1,0 +1,205 @@
+"""Intervals and tests with the patient as the unit.
+
+Frames, points, views and seeds of one patient are not independent. Resampling draws whole patients; tests compare
+one value per patient.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+from scipy import stats
+
+__all__ = [
+    "Interval",
+    "PairedComparison",
+    "cluster_bootstrap",
+    "hodges_lehmann_shift",
+    "holm",
+    "paired_comparison",
+    "patient_mean",
+]
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate with its bootstrap interval."""
+
+    estimate: float
+    """Statistic of all values."""
+    ci_low: float
+    """Lower end; NaN for one cluster: one patient bounds nothing."""
+    ci_high: float
+    """Upper end; NaN for one cluster."""
+    n_clusters: int
+    """Patients."""
+    n_values: int
+    """Values, all patients together."""
+    n_undefined: int = 0
+    """Resamples for which the statistic is NaN, left out of the interval."""
+
+
+@dataclass(frozen=True)
+class PairedComparison:
+    """A method against the baseline on the same patients."""
+
+    name: str
+    """The method compared."""
+    n: int
+    """Patients."""
+    shift: float
+    """Hodges-Lehmann estimate of method - baseline, in the unit of the values."""
+    statistic: float
+    """Wilcoxon signed-rank statistic."""
+    p: float
+    """Two-sided p value; 1 if all differences are zero."""
+    p_holm: float
+    """p value adjusted for all methods compared (Holm)."""
+
+
+def cluster_bootstrap(
+    values: Float[np.ndarray, "n_values ..."],
+    clusters: Sequence[object] | np.ndarray,
+    statistic: Callable[[np.ndarray], float] = np.mean,
+    n_resamples: int = 5000,
+    *,
+    rng: np.random.Generator,
+    confidence: float = 0.95,
+) -> Interval:
+    """Percentile interval of a statistic from resamples of whole clusters.
+
+    Args:
+        values: One row per observation; `statistic` receives rows of the drawn clusters, repeated as drawn.
+        clusters: Patient of each row.
+        statistic: Rows to a number. `np.mean` of one column is summed by cluster, which is much faster.
+        n_resamples: Resamples.
+        rng: Source of the draws; the same generator state gives the same interval.
+        confidence: Coverage, 0-1.
+
+    Returns:
+        Ends are NaN for one cluster. A zero-width interval means that the statistic is the same in every resample.
+
+    Raises:
+        ValueError: No value, unequal counts, a NaN value, or `n_resamples` or `confidence` out of range.
+    """
+    values, clusters = _finite("values", values), np.asarray(clusters)
+    if len(clusters) != len(values):
+        raise ValueError(f"clusters must have one entry per value ({len(values)}), got {len(clusters)}")
+    if n_resamples < 1 or not 0 < confidence < 1:
+        raise ValueError(f"n_resamples must be positive and confidence in (0, 1), got {n_resamples} and {confidence}")
+    _, member = np.unique(clusters, return_inverse=True)
+    n_clusters = int(member.max()) + 1
+    estimate = float(statistic(values))
+    if n_clusters == 1:
+        return Interval(estimate, float("nan"), float("nan"), 1, len(values))
+    drawn = rng.integers(n_clusters, size=(n_resamples, n_clusters))
+    if statistic is np.mean and values.ndim == 1:
+        sums, counts = np.bincount(member, weights=values), np.bincount(member)
+        resampled = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
+    else:
+        rows = [np.flatnonzero(member == cluster) for cluster in range(n_clusters)]
+        resampled = np.array([statistic(values[np.concatenate([rows[c] for c in draw])]) for draw in drawn])
+    defined = resampled[~np.isnan(resampled)]
+    tail = 50 * (1 - confidence)
+    low, high = np.percentile(defined, [tail, 100 - tail]) if len(defined) else (np.nan, np.nan)
+    return Interval(estimate, float(low), float(high), n_clusters, len(values), len(resampled) - len(defined))
+
+
+def paired_comparison(
+    baseline: Float[np.ndarray, " n_patients"],
+    others: Mapping[str, Float[np.ndarray, " n_patients"]],
+    zero_method: str = "pratt",
+    method: str = "auto",
+    correction: bool = False,
+) -> list[PairedComparison]:
+    """Wilcoxon signed-rank test of each method against the baseline, with Holm's adjustment over all of them.
+
+    Args:
+        baseline: One value per patient (mean absolute error over that patient's recordings and seeds, say).
+        others: The same patients in the same order, by method name.
+        zero_method: How zero differences enter, as in `scipy.stats.wilcoxon`; "pratt" ranks them.
+        method: "auto", "exact" or "approx", as there.
+        correction: Continuity correction, as there.
+
+    Returns:
+        One comparison per method, in the order given.
+
+    Raises:
+        ValueError: No method, unequal counts, or a NaN value.
+
+    References:
+        Pratt 1959; Holm 1979; Hodges and Lehmann 1963.
+    """
+    baseline = _finite("baseline", baseline)
+    if not others:
+        raise ValueError("others must name at least one method to compare with the baseline")
+    differences = {}
+    for name, values in others.items():
+        values = _finite(f"others[{name!r}]", values)
+        if values.shape != baseline.shape or values.ndim != 1:
+            raise ValueError(f"others[{name!r}] must have the baseline's shape {baseline.shape}, got {values.shape}")
+        differences[name] = values - baseline
+    tests = {name: _wilcoxon(d, zero_method, method, correction) for name, d in differences.items()}
+    adjusted = holm([p for _, p in tests.values()])
+    return [
+        PairedComparison(name, len(baseline), hodges_lehmann_shift(differences[name]), statistic, p, float(p_holm))
+        for (name, (statistic, p)), p_holm in zip(tests.items(), adjusted, strict=True)
+    ]
+
+
+def holm(p_values: Sequence[float] | np.ndarray) -> Float[np.ndarray, " n_tests"]:
+    """p values adjusted for the number of tests, in the order given (Holm 1979).
+
+    Raises:
+        ValueError: A p value is NaN or outside 0..1.
+    """
+    p_values = np.asarray(p_values, dtype=np.float64)
+    if p_values.ndim != 1 or not ((p_values >= 0) & (p_values <= 1)).all():
+        raise ValueError(f"p_values must lie in 0..1, got {p_values.tolist()}")
+    order = np.argsort(p_values)
+    steps = p_values[order] * np.arange(len(p_values), 0, -1)
+    adjusted = np.empty_like(p_values)
+    adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1)
+    return adjusted
+
+
+def hodges_lehmann_shift(differences: Float[np.ndarray, " n_patients"]) -> float:
+    """Median of the means of all pairs of differences (each with itself too): the shift the signed-rank test tests."""
+    differences = _finite("differences", differences)
+    first, second = np.triu_indices(len(differences))
+    return float(np.median((differences[first] + differences[second]) / 2))
+
+
+def patient_mean(values: Float[np.ndarray, " n_values"], patients: Sequence[object] | np.ndarray) -> pd.Series:
+    """Mean of each patient's values, indexed by patient in sorted order.
+
+    Args:
+        values: One value per recording.
+        patients: Patient of each value.
+
+    Raises:
+        ValueError: Counts differ, or a value is NaN (leave the recording out and report it).
+    """
+    values = _finite("values", values)
+    if len(values) != len(patients):
+        raise ValueError(f"patients must have one entry per value ({len(values)}), got {len(patients)}")
+    return pd.Series(values).groupby(np.asarray(patients), sort=True).mean()
+
+
+def _wilcoxon(differences: np.ndarray, zero_method: str, method: str, correction: bool) -> tuple[float, float]:
+    if not differences.any():
+        # scipy returns NaN here; no difference at all is no evidence of one.
+        return 0.0, 1.0
+    result = stats.wilcoxon(differences, zero_method=zero_method, method=method, correction=correction)
+    return float(result.statistic), float(result.pvalue)
+
+
+def _finite(name: str, values: np.ndarray) -> np.ndarray:
+    values = np.asarray(values, dtype=np.float64)
+    if values.ndim < 1 or len(values) < 1:
+        raise ValueError(f"{name} must hold at least one value, got shape {values.shape}")
+    if not np.isfinite(values).all():
+        raise ValueError(f"{name} must be finite, got {int((~np.isfinite(values)).sum())} NaN or infinite values")
+    return values

@@ -1,0 +1,297 @@
+"""Distance between predicted and true paths of points, for one recording.
+
+Two published metrics share one acronym: the TAS-Net paper's is a *mean* over points and frames in mm, the EchoTracker
+papers' a *median* over frames in px at 256 x 256. Here each has its full name. A tracker is given the query frame, so
+it is left out wherever `query_frame` is stated; with None every frame passed in counts.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from echotas.records import check_spacing
+
+__all__ = [
+    "PositionAccuracy",
+    "WallError",
+    "end_point_error_mm",
+    "mean_trajectory_error_mm",
+    "median_trajectory_error_px",
+    "point_errors_mm",
+    "position_accuracy",
+    "position_accuracy_px",
+    "wall_error_mm",
+]
+
+Accepted = Bool[np.ndarray, " n_points"] | Bool[np.ndarray, "n_frames n_points"]
+Paths = Float[np.ndarray, "n_frames n_points 2"]
+
+# Square image on which the tracker literature counts pixels (TAP-Vid; EchoTracker).
+TAPVID_SIZE_PX = 256
+
+
+@dataclass(frozen=True)
+class PositionAccuracy:
+    """Share of positions closer to the truth than each threshold, 0-1."""
+
+    thresholds: tuple[float, ...]
+    """Thresholds, in mm or px."""
+    shares: tuple[float, ...]
+    """Share below each threshold; NaN if no point is accepted."""
+    average: float
+    """Mean of the shares (`delta_avg` where the thresholds are px at 256 x 256)."""
+
+
+@dataclass(frozen=True)
+class WallError:
+    """Mean size of the error along and across the wall, mm; NaN if no point is accepted."""
+
+    along_mm: float
+    """Slip along the wall: it changes strain."""
+    across_mm: float
+    """Error across the wall: it hardly does."""
+
+
+def mean_trajectory_error_mm(
+    predicted_px: Paths,
+    true_px: Paths,
+    spacing_mm: tuple[float, float],
+    accepted: Accepted | None = None,
+    query_frame: int | None = None,
+) -> float:
+    """Mean trajectory error in millimetres.
+
+    Euclidean distance between prediction and truth, averaged over accepted points and all frames but the query frame.
+
+    Args:
+        predicted_px: Predicted positions, (x, y) in px.
+        true_px: True positions, same frames and points, (x, y) in px.
+        spacing_mm: Pixel size (dx, dy) in mm; dx and dy may differ.
+        accepted: Points, or points per frame, that enter the average. All, if None.
+        query_frame: Frame the tracker was given, left out. None: the caller has left it out.
+
+    Returns:
+        Error in mm, 0 for a perfect prediction. NaN if no point is accepted.
+
+    Raises:
+        ValueError: Frame or point counts differ, a position is NaN, or a spacing is not positive.
+
+    References:
+        TAS-Net paper, section IV-D1 (there "MTE"). Not the median error of the EchoTracker papers.
+    """
+    errors_mm = point_errors_mm(predicted_px, true_px, spacing_mm)
+    return _mean(errors_mm[_counted(errors_mm.shape, accepted, query_frame)])
+
+
+def median_trajectory_error_px(
+    predicted_px: Paths,
+    true_px: Paths,
+    image_shape: tuple[int, int],
+    accepted: Bool[np.ndarray, " n_points"] | None = None,
+    query_frame: int | None = None,
+    size_px: int = TAPVID_SIZE_PX,
+) -> float:
+    """Median trajectory error in px of an image resized to `size_px` x `size_px`.
+
+    Median over frames of each point's distance, then mean over points. x and y are scaled separately before the
+    distance, so a px is not the same length in both directions unless the image was square.
+
+    Args:
+        predicted_px: Predicted positions, (x, y) in px of the image as recorded.
+        true_px: True positions, same frames and points.
+        image_shape: Size of the image as recorded, (height, width) in px.
+        accepted: Points that enter the mean. All, if None.
+        query_frame: Frame the tracker was given, left out. None: the caller has left it out.
+        size_px: Side of the square image on which px are counted.
+
+    Returns:
+        Error in px, NaN if no point is accepted.
+
+    Raises:
+        ValueError: Frame or point counts differ, a position is NaN, or a size is not positive.
+
+    References:
+        EchoTracker and EchoTracker2 (there "MTE"). Not the mean error of the TAS-Net paper.
+    """
+    errors_px = _errors(predicted_px, true_px, _square_scale(image_shape, size_px))
+    if np.ndim(accepted) == 2:
+        raise ValueError("accepted must have one value per point for a median over frames, got one per frame and point")
+    counted = _counted(errors_px.shape, accepted, query_frame)
+    frames, points = counted.any(axis=1), counted.any(axis=0)
+    return _mean(np.median(errors_px[frames][:, points], axis=0)) if points.any() else float("nan")
+
+
+def position_accuracy(
+    predicted_px: Paths,
+    true_px: Paths,
+    spacing_mm: tuple[float, float],
+    accepted: Accepted | None = None,
+    query_frame: int | None = None,
+    thresholds_mm: Sequence[float] = (0.5, 1, 2, 4),
+) -> PositionAccuracy:
+    """Share of positions less than each threshold in mm from the truth (strictly less).
+
+    Arguments and errors as `mean_trajectory_error_mm`; `thresholds_mm` must be positive.
+    """
+    errors_mm = point_errors_mm(predicted_px, true_px, spacing_mm)
+    return _accuracy(errors_mm[_counted(errors_mm.shape, accepted, query_frame)], "thresholds_mm", thresholds_mm)
+
+
+def position_accuracy_px(
+    predicted_px: Paths,
+    true_px: Paths,
+    image_shape: tuple[int, int],
+    accepted: Accepted | None = None,
+    query_frame: int | None = None,
+    thresholds_px: Sequence[float] = (1, 2, 4, 8, 16),
+    size_px: int = TAPVID_SIZE_PX,
+) -> PositionAccuracy:
+    """Share of positions less than each threshold in px of a `size_px` x `size_px` image from the truth.
+
+    The paper's number, for comparison; px mean different mm in different recordings, so prefer `position_accuracy`.
+    Other arguments and errors as `median_trajectory_error_px`.
+
+    References:
+        TAP-Vid (Doersch et al. 2022); thresholds 1, 2, 4 in EchoTracker2.
+    """
+    errors_px = _errors(predicted_px, true_px, _square_scale(image_shape, size_px))
+    return _accuracy(errors_px[_counted(errors_px.shape, accepted, query_frame)], "thresholds_px", thresholds_px)
+
+
+def end_point_error_mm(
+    predicted_px: Paths,
+    true_px: Paths,
+    spacing_mm: tuple[float, float],
+    from_frame: int,
+    to_frame: int,
+    accepted: Bool[np.ndarray, " n_points"] | None = None,
+) -> float:
+    """Mean error of the displacement between two frames (ED and ES, say) in mm.
+
+    Unlike a position error it does not count what was wrong already in `from_frame`.
+
+    Args:
+        predicted_px: Predicted positions, (x, y) in px.
+        true_px: True positions, same frames and points, (x, y) in px.
+        spacing_mm: Pixel size (dx, dy) in mm.
+        from_frame: Start of the displacement.
+        to_frame: End of the displacement.
+        accepted: Points that enter the mean. All, if None.
+
+    Returns:
+        Error in mm, NaN if no point is accepted.
+
+    Raises:
+        ValueError: Frame or point counts differ, a position is NaN, a frame is outside, or a spacing is not positive.
+
+    References:
+        Evain et al. 2022 (EPE), per frame and cumulative from ED to ES.
+    """
+    predicted_px, true_px = _checked(predicted_px, true_px)
+    frames = [_frame("from_frame", from_frame, len(true_px)), _frame("to_frame", to_frame, len(true_px))]
+    errors_mm = point_errors_mm(
+        np.diff(predicted_px[frames], axis=0), np.diff(true_px[frames], axis=0), spacing_mm
+    )  # (1, n_points)
+    return _mean(errors_mm[_counted(errors_mm.shape, accepted, None)])
+
+
+def wall_error_mm(
+    predicted_px: Paths,
+    true_px: Paths,
+    spacing_mm: tuple[float, float],
+    accepted: Accepted | None = None,
+    query_frame: int | None = None,
+) -> WallError:
+    """Mean absolute error along and across the wall.
+
+    The wall's direction at a point is that of the true line through its two neighbours, in mm, frame by frame.
+    Arguments and errors as `mean_trajectory_error_mm`, but the points must be one ordered line.
+
+    Raises:
+        ValueError: As `mean_trajectory_error_mm`, or there are fewer than two points or the true line has no direction.
+    """
+    predicted_px, true_px = _checked(predicted_px, true_px)
+    spacing = np.asarray(check_spacing(spacing_mm))
+    if true_px.shape[1] < 2:
+        raise ValueError(f"true_px must be a line of two or more points, got {true_px.shape[1]}")
+    tangent = np.gradient(true_px * spacing, axis=1)  # (n_frames, n_points, 2)
+    size = np.linalg.norm(tangent, axis=-1, keepdims=True)
+    if (size == 0).any():
+        raise ValueError("true_px must be an ordered line with a direction everywhere, got coinciding points")
+    tangent /= size
+    error_mm = (predicted_px - true_px) * spacing
+    along = np.abs((error_mm * tangent).sum(axis=-1))
+    across = np.abs(error_mm[..., 0] * tangent[..., 1] - error_mm[..., 1] * tangent[..., 0])
+    counted = _counted(along.shape, accepted, query_frame)
+    return WallError(_mean(along[counted]), _mean(across[counted]))
+
+
+def point_errors_mm(
+    predicted_px: Paths, true_px: Paths, spacing_mm: tuple[float, float]
+) -> Float[np.ndarray, "n_frames n_points"]:
+    """Distance between prediction and truth for every frame and point, mm.
+
+    Raises:
+        ValueError: Frame or point counts differ, a position is NaN, or a spacing is not positive.
+    """
+    return _errors(predicted_px, true_px, np.asarray(check_spacing(spacing_mm)))
+
+
+def _errors(predicted_px: np.ndarray, true_px: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    predicted_px, true_px = _checked(predicted_px, true_px)
+    return np.linalg.norm((predicted_px - true_px) * scale, axis=-1)
+
+
+def _checked(predicted_px: np.ndarray, true_px: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    predicted_px = np.asarray(predicted_px, dtype=np.float64)
+    true_px = np.asarray(true_px, dtype=np.float64)
+    if predicted_px.ndim != 3 or predicted_px.shape[-1] != 2 or predicted_px.shape != true_px.shape:
+        raise ValueError(
+            f"predicted_px and true_px must both be (n_frames, n_points, 2), "
+            f"got {predicted_px.shape} and {true_px.shape}"
+        )
+    for name, array in (("predicted_px", predicted_px), ("true_px", true_px)):
+        if not np.isfinite(array).all():
+            raise ValueError(f"{name} must be finite, got {int((~np.isfinite(array)).sum())} NaN or infinite values")
+    return predicted_px, true_px
+
+
+def _counted(shape: tuple[int, int], accepted: np.ndarray | None, query_frame: int | None) -> np.ndarray:
+    counted = np.ones(shape, dtype=bool)
+    if accepted is not None:
+        accepted = np.asarray(accepted, dtype=bool)
+        if accepted.shape not in (shape, shape[1:]):
+            raise ValueError(f"accepted must be {shape[1:]} or {shape}, got shape {accepted.shape}")
+        counted &= accepted
+    if query_frame is not None:
+        counted[_frame("query_frame", query_frame, shape[0])] = False
+        if shape[0] == 1:
+            raise ValueError("query_frame must leave a frame to measure, got a recording of one frame")
+    return counted
+
+
+def _frame(name: str, frame: int, n_frames: int) -> int:
+    if not 0 <= frame < n_frames:
+        raise ValueError(f"{name} must be in 0..{n_frames - 1}, got {frame}")
+    return frame
+
+
+def _square_scale(image_shape: tuple[int, int], size_px: int) -> np.ndarray:
+    height, width = image_shape
+    if min(height, width, size_px) <= 0:
+        raise ValueError(f"image_shape and size_px must be positive, got {image_shape} and {size_px}")
+    return np.array([size_px / width, size_px / height])
+
+
+def _accuracy(errors: np.ndarray, name: str, thresholds: Sequence[float]) -> PositionAccuracy:
+    thresholds = tuple(float(threshold) for threshold in thresholds)
+    if not thresholds or min(thresholds) <= 0:
+        raise ValueError(f"{name} must be positive, got {thresholds}")
+    shares = tuple(_mean(errors < threshold) for threshold in thresholds)
+    return PositionAccuracy(thresholds, shares, float(np.mean(shares)))
+
+
+def _mean(values: np.ndarray) -> float:
+    return float(values.mean()) if values.size else float("nan")

@@ -1,0 +1,437 @@
+"""Cohorts of virtual patients: who is in them, and one recording at a time, reproducibly.
+
+A plan is pure bookkeeping: every recording carries what is needed to build it, and every random number comes from
+(seed, stage, patient or recording), so that adding patients never changes existing ones and any worker may build any item.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from echotas.acoustics import Scan, phased_2p5_mhz
+from echotas.phantom.anatomy import Anatomy, Section, draw_anatomy, section_at
+from echotas.phantom.blood import blood_frame, leaflets, valve_opening
+from echotas.phantom.imaging import Artefacts, Echo, draw_artefacts, grey_images, render
+from echotas.phantom.kinematics import THICKENING, WallMotion, mesh_trajectories, move_wall
+from echotas.phantom.observer import ObserverModel, read_cine, reading_px
+from echotas.phantom.pathology import POPULATIONS, draw_disease, heart_rate_for, population_at, wall_knots
+from echotas.phantom.timing import BeatTiming, draw_timing, evaluate_knots
+from echotas.phantom.tissue import TissueLook, draw_look, moving_tissue, resting_tissue
+from echotas.phantom.truth import annotated_labels, true_strain
+from echotas.phantom.views import ViewPose, draw_pose, second_pose, view_segment_curves
+from echotas.records import Cine, Mesh, View
+from echotas.seeds import generator
+from echotas.store import Recording
+
+__all__ = ["COHORTS", "Beat", "PhantomSettings", "RecordingPlan", "build", "build_beat", "plan"]
+
+N_LONG, N_RAD = 36, 5
+
+
+@dataclass(frozen=True)
+class Design:
+    """What every patient of a cohort gets."""
+
+    views: tuple[View, ...]
+    """Views recorded."""
+    n_acquisitions: int
+    """Recordings of each view."""
+    n_observers: int
+    """Readings of each recording."""
+    labels: bool
+    """Whether masks of every frame come with it."""
+    mix: str
+    """Population mix, a key of `pathology.MIXES`."""
+
+
+COHORTS = {
+    "templates": Design((View.A2C, View.A4C), 1, 0, True, "wide"),
+    "V-SSHF": Design((View.A4C, View.A2C, View.A3C), 2, 2, False, "test"),
+    "V-HUNT": Design((View.A4C, View.A2C, View.A3C), 2, 2, False, "test"),
+    "V-HUNT-A": Design((View.A4C, View.A2C, View.A3C), 1, 2, False, "test"),
+}
+"""`templates` feeds the data engine; the others are evaluation cohorts and never share a patient with it."""
+
+
+@dataclass(frozen=True)
+class PhantomSettings:
+    """How recordings are made; the same for a whole cohort."""
+
+    frame_rate_hz: float = 40.0
+    """Wanted frame rate; the beat gets a whole number of frames, so the actual one differs by up to 2 %."""
+    spacing_mm: tuple[float, float] = (0.5, 0.5)
+    """Pixel size (dx, dy)."""
+    n_beams: int = 96
+    """Beams of the scan."""
+    sector_deg: float = 75.0
+    """Opening of the sector."""
+    depths_m: tuple[float, ...] = (0.14, 0.16)
+    """Scan depths an operator may choose; each needs one response table."""
+    range_step_m: float = 2e-4
+    """Sampling of the IQ along range."""
+    scatterers_per_wavelength2: float = 1.5
+    """Scatterers seen in the plane per square wavelength: about 8 per resolution cell, enough for full speckle. The
+    reference simulators use 5-10; cost grows in proportion."""
+    method: str = "fast"
+    """Acoustic engine."""
+    rank: int = 6
+    """Separable kernels per range of the fast engine."""
+    offset_deg: float = 5.0
+    """Largest scatterer-to-beam angle in the response table."""
+    splat_order: int = 1
+    """B-spline order of the scatterer grid."""
+    thickening: str = "annotation-like"
+    """"anatomical" (incompressible) or "annotation-like"."""
+    device: str = "cpu"
+    """Torch device of the matrix products."""
+
+    def __post_init__(self) -> None:
+        if not 10 <= self.frame_rate_hz <= 200:
+            raise ValueError(f"frame_rate_hz must be in 10..200, got {self.frame_rate_hz}")
+        if not self.depths_m or any(not 0.08 <= depth <= 0.25 for depth in self.depths_m):
+            raise ValueError(f"depths_m must hold values in 0.08..0.25 m, got {self.depths_m}")
+        if not self.scatterers_per_wavelength2 > 0:
+            raise ValueError(f"scatterers_per_wavelength2 must be positive, got {self.scatterers_per_wavelength2}")
+        if self.thickening not in THICKENING:
+            raise ValueError(f"thickening must be one of {sorted(THICKENING)}, got {self.thickening!r}")
+        object.__setattr__(self, "depths_m", tuple(sorted(self.depths_m)))
+        object.__setattr__(self, "spacing_mm", tuple(self.spacing_mm))
+
+    def echo(self, depth_m: float) -> Echo:
+        """Engine and scan at one depth."""
+        probe = phased_2p5_mhz()
+        return Echo(
+            scan=Scan(
+                probe,
+                n_beams=self.n_beams,
+                sector_deg=self.sector_deg,
+                depth_m=depth_m,
+                range_step_m=self.range_step_m,
+            ),
+            method=self.method,
+            rank=self.rank,
+            offset_deg=self.offset_deg,
+            splat_order=self.splat_order,
+            per_area=self.scatterers_per_wavelength2 / (probe.wavelength_m * 1e3) ** 2,
+            device=self.device,
+        )
+
+
+@dataclass(frozen=True)
+class RecordingPlan:
+    """One recording to be built."""
+
+    cohort: str
+    """Cohort, a key of `COHORTS`."""
+    patient_id: str
+    """Patient, unique over all cohorts."""
+    recording_id: str
+    """Recording, unique over all cohorts."""
+    view: View
+    """Apical view."""
+    acquisition: int
+    """0 for the first recording of the view, 1 for the repeat."""
+    population: str
+    """One of `pathology.POPULATIONS`."""
+    seed: int
+    """Seed of the cohort."""
+    n_observers: int
+    """Readings to make."""
+    labels: bool
+    """Whether to draw masks."""
+
+
+@dataclass(frozen=True, eq=False)
+class Beat:
+    """The recording without its image: everything that is known exactly."""
+
+    plan: RecordingPlan
+    """What was asked for."""
+    anatomy: Anatomy
+    """Left ventricle of the patient."""
+    timing: BeatTiming
+    """Valve events at this heart rate."""
+    section: Section
+    """The wall in the view plane at ED."""
+    pose: ViewPose
+    """Where the plane cuts and lies."""
+    motion: WallMotion
+    """The moving section."""
+    mesh_mm: np.ndarray
+    """(n_frames, 36, 5, 2) mm (lateral, depth), probe at the origin; the last frame repeats the first."""
+    through_plane_mm: np.ndarray
+    """Elevation since end-systole, (n_frames, 36, 5) mm."""
+    times_s: np.ndarray
+    """(n_frames,) s."""
+    depth_m: float
+    """Scan depth."""
+    quality: str
+    """"good", "medium" or "poor"."""
+
+    @property
+    def es_frame(self) -> int:
+        """Frame nearest to aortic valve closure."""
+        return self.motion.es_index
+
+
+def plan(
+    cohort: str,
+    n_patients: int,
+    seed: int,
+    *,
+    views: Sequence[str] | None = None,
+    population: str | None = None,
+) -> list[RecordingPlan]:
+    """Recordings of a cohort, patient by patient.
+
+    Args:
+        cohort: A key of `COHORTS`.
+        n_patients: Number of patients; a larger cohort begins with the same patients.
+        seed: Run seed.
+        views: Views to record instead of the cohort's.
+        population: Give all patients this population instead of the cohort's mix.
+
+    Raises:
+        ValueError: The cohort, a view or the population is unknown, or n_patients is below 1.
+    """
+    if cohort not in COHORTS:
+        raise ValueError(f"cohort must be one of {list(COHORTS)}, got {cohort!r}")
+    if n_patients < 1:
+        raise ValueError(f"n_patients must be at least 1, got {n_patients}")
+    if population is not None and population not in POPULATIONS:
+        raise ValueError(f"population must be one of {list(POPULATIONS)}, got {population!r}")
+    generator(seed, "check")  # refuses a bad seed here rather than in the first build
+    design = COHORTS[cohort]
+    known = {str(view) for view in (View.A2C, View.A3C, View.A4C)}
+    chosen = [str(view) for view in (design.views if views is None else views)]
+    if not chosen or not set(chosen) <= known:
+        raise ValueError(f"views must be among {sorted(known)}, got {chosen}")
+    recordings = []
+    for index in range(n_patients):
+        patient_id = f"{cohort}-P{index + 1:03d}"
+        for acquisition in range(design.n_acquisitions):
+            recordings += [
+                RecordingPlan(
+                    cohort=cohort,
+                    patient_id=patient_id,
+                    recording_id=f"{patient_id}-R{acquisition + 1}-{view}",
+                    view=View(view),
+                    acquisition=acquisition,
+                    population=population or population_at(design.mix, index),
+                    seed=seed,
+                    n_observers=design.n_observers,
+                    labels=design.labels,
+                )
+                for view in chosen
+            ]
+    return recordings
+
+
+def build_beat(recording: RecordingPlan, settings: PhantomSettings | None = None) -> Beat:
+    """Geometry, motion and truth of one recording, without an image (milliseconds)."""
+    settings = settings or PhantomSettings()
+    seed, patient = recording.seed, recording.patient_id
+    visit = f"{patient}/{recording.acquisition}"
+    disease = draw_disease(recording.population, generator(seed, "phantom-disease", patient))
+    anatomy = draw_anatomy(disease.ef_class, generator(seed, "phantom-anatomy", patient), disease.wall_scale)
+    person = generator(seed, "phantom-person", patient)
+    heart_rate = heart_rate_for(recording.population, person)
+    female = bool(person.random() < 0.5)
+    circumferential = float(np.clip(person.normal(0.80, 0.07), 0.62, 0.98))
+    annulus = float(np.clip(person.normal(0.55, 0.2), 0.1, 1.0))
+    quality = str(person.choice(["good", "medium", "poor"], p=[0.5, 0.35, 0.15]))
+    gain = 1.0
+    pose = draw_pose(recording.view, anatomy, generator(seed, "phantom-pose", f"{patient}/{recording.view}"))
+    if recording.acquisition > 0:
+        again = generator(seed, "phantom-visit", visit)
+        heart_rate = float(np.clip(heart_rate + again.normal(0, 4), 42, 115))
+        gain = 1 + again.normal(0, 0.8) / disease.strain_percent.mean()
+        pose = second_pose(pose, generator(seed, "phantom-pose", f"{visit}/{recording.view}"))
+    timing = draw_timing(generator(seed, "phantom-timing", patient), heart_rate, female)
+
+    n_frames = int(round(timing.cycle_ms * settings.frame_rate_hz / 1000)) + 1
+    times_ms = np.linspace(0, timing.cycle_ms, n_frames)
+    es_frame = int(np.argmin(np.abs(times_ms - timing.aortic_closure_ms)))
+    knots = wall_knots(disease, timing, gain)
+    curves = np.array([evaluate_knots(row, times_ms, timing.cycle_ms) for row in knots])
+    section = section_at(
+        anatomy,
+        pose.azimuth_deg,
+        foreshortening_deg=abs(pose.tilt_deg),
+        right_wall_cut_mm=pose.right_wall_cut_mm,
+    )
+    local = generator(seed, "phantom-motion", f"{patient}/{recording.view}")
+    motion = move_wall(
+        section,
+        view_segment_curves(curves, pose.azimuth_deg),
+        es_frame,
+        twist_deg=disease.twist_deg,
+        apex_descent_mm=disease.apex_descent_mm,
+        rocking_deg=float(np.clip(local.normal(0, 1.5), -3, 3)),
+        circumferential_share=circumferential,
+        annulus_share=annulus,
+        elevation_shift_mm=float(np.clip(local.normal(0, 1.0), -2, 2)),
+        tilt_deg=pose.tilt_deg,
+        thickening=settings.thickening,
+    )
+    mesh, through_plane = mesh_trajectories(motion, N_LONG, N_RAD)
+    mesh_mm = np.stack(pose.to_image(section, mesh[..., 0], mesh[..., 1]), axis=-1)
+    deepest = 1e-3 * (mesh_mm[..., 1].max() + 24)
+    fitting = [depth for depth in settings.depths_m if depth >= deepest]
+    return Beat(
+        plan=recording,
+        anatomy=anatomy,
+        timing=timing,
+        section=section,
+        pose=pose,
+        motion=motion,
+        mesh_mm=mesh_mm,
+        through_plane_mm=through_plane,
+        times_s=times_ms / 1000,
+        depth_m=fitting[0] if fitting else settings.depths_m[-1],
+        quality=quality,
+    )
+
+
+def _scatterers(beat: Beat, look: TissueLook, echo: Echo) -> tuple[tuple, tuple]:
+    """Moving and resting scatterers of one recording."""
+    rng = generator(beat.plan.seed, "phantom-speckle", beat.plan.recording_id)
+    tissue, amplitude = moving_tissue(beat.motion, beat.section, beat.pose, look, echo.per_area, rng)
+    opening = valve_opening(beat.timing, beat.times_s * 1000)
+    valve, valve_amplitude = leaflets(beat.motion, beat.section, beat.pose, opening, rng)
+    tissue, amplitude = np.concatenate([tissue, valve], axis=1), np.concatenate([amplitude, valve_amplitude])
+    blood = [
+        blood_frame(beat.motion, beat.section, beat.pose, frame, 0.5 * echo.per_area, rng)
+        for frame in range(len(beat.times_s))
+    ]
+    most = max(len(positions) for positions, _ in blood)
+    n_frames, n_tissue = tissue.shape[:2]
+    positions = np.empty((n_frames, n_tissue + most, 3), np.float32)
+    reflectivity = np.zeros((n_frames, n_tissue + most), np.float32)
+    positions[:, :n_tissue], reflectivity[:, :n_tissue] = tissue, amplitude
+    # Frames hold different numbers of blood scatterers; the rest wait, silent, on the axis.
+    positions[:, n_tissue:] = np.array([0, 0, 0.05], np.float32)
+    for frame, (places, strength) in enumerate(blood):
+        positions[frame, n_tissue : n_tissue + len(places)] = places
+        reflectivity[frame, n_tissue : n_tissue + len(places)] = strength
+    positions[..., 2] = np.maximum(positions[..., 2], 1e-3)
+    resting = resting_tissue(
+        beat.motion,
+        beat.section,
+        beat.pose,
+        look,
+        echo.per_area,
+        beat.depth_m * 1e3 + 3,
+        echo.scan.sector_deg / 2 + 4,
+        rng,
+    )
+    return (positions, reflectivity), resting
+
+
+def build(
+    recording: RecordingPlan,
+    settings: PhantomSettings | None = None,
+    cache_dir: str | Path | None = None,
+    observer: ObserverModel | None = None,
+) -> Recording:
+    """One recording, complete: cine, true mesh and strain, readings or masks.
+
+    Deterministic: the same plan and settings give the same bytes on the same machine.
+
+    Args:
+        recording: From `plan`.
+        settings: Image settings; the laptop-sized defaults if None.
+        cache_dir: Where response tables are kept between processes; not kept if None.
+        observer: Error sizes of the readings; the documented ones if None.
+
+    Returns:
+        What `store.write_recording` takes: the cine is one beat, ED to the next ED, both included.
+    """
+    settings = settings or PhantomSettings()
+    beat = build_beat(recording, settings)
+    echo = settings.echo(beat.depth_m)
+    seed, visit = recording.seed, f"{recording.patient_id}/{recording.acquisition}/{recording.view}"
+    look = draw_look(generator(seed, "phantom-look", f"{recording.patient_id}/{recording.view}"), beat.quality)
+    artefacts = draw_artefacts(generator(seed, "phantom-artefacts", visit), beat.quality)
+    moving, resting = _scatterers(beat, look, echo)
+    iq = render(moving, resting, echo, artefacts, generator(seed, "phantom-noise", visit), cache_dir)
+    shape = echo.scan.image_shape(settings.spacing_mm)
+    frames = grey_images(iq, beat.mesh_mm[0].reshape(-1, 2) / 1e3, artefacts, echo.scan, settings.spacing_mm)
+    mesh_px = _to_px(beat.mesh_mm, settings.spacing_mm, shape[1])
+
+    strain = true_strain(beat.mesh_mm[:, :, N_RAD // 2], beat.times_s, beat.es_frame)
+    image_error = float(generator(seed, "phantom-image-error", recording.recording_id).normal())
+    readings = [
+        reading_px(
+            read_cine(
+                beat.motion,
+                beat.section,
+                beat.pose,
+                f"observer-{index + 1}",
+                beat.quality,
+                generator(seed, "phantom-reading", f"{recording.recording_id}/{index}"),
+                observer,
+                image_error=image_error,
+            ),
+            settings.spacing_mm,
+            shape[1],
+        )
+        for index in range(recording.n_observers)
+    ]
+    labels = None
+    if recording.labels:
+        labels = annotated_labels(mesh_px, shape, generator(seed, "phantom-labels", recording.recording_id))
+    cine = Cine(
+        frames=frames,
+        spacing_mm=settings.spacing_mm,
+        times_s=beat.times_s,
+        view=recording.view,
+        ed_frame=0,
+        es_frame=beat.es_frame,
+        patient_id=recording.patient_id,
+        recording_id=recording.recording_id,
+        sector=echo.scan.sector(settings.spacing_mm),
+        meta=_meta(beat, artefacts, float(strain.global_percent[beat.es_frame])),
+    )
+    return Recording(
+        cine=cine,
+        mesh=Mesh(mesh_px),
+        truth=strain,
+        readings=tuple(readings),
+        labels=labels,
+        through_plane_mm=beat.through_plane_mm.astype(np.float32),
+        attributes={"source": "virtual patient", "plan": asdict(recording), "settings": _plain(asdict(settings))},
+    )
+
+
+def _to_px(points_mm: np.ndarray, spacing_mm: tuple[float, float], width: int) -> np.ndarray:
+    return points_mm / np.asarray(spacing_mm) + np.array([(width - 1) / 2, 0.0])
+
+
+def _plain(values: dict) -> dict:
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+
+
+def _meta(beat: Beat, artefacts: Artefacts, gls_true: float) -> dict:
+    timing = beat.timing
+    return {
+        "source": "virtual patient",
+        "cohort": beat.plan.cohort,
+        "population": beat.plan.population,
+        "acquisition": beat.plan.acquisition,
+        "quality": beat.quality,
+        "heart_rate_bpm": round(timing.heart_rate_bpm, 2),
+        "valve_events_ms": {
+            "aortic_opening": round(timing.aortic_opening_ms, 2),
+            "aortic_closure": round(timing.aortic_closure_ms, 2),
+            "mitral_opening": round(timing.mitral_opening_ms, 2),
+        },
+        "gls_true_percent": round(gls_true, 4),
+        "azimuth_deg": round(beat.pose.azimuth_deg, 2),
+        "tilt_deg": round(beat.pose.tilt_deg, 2),
+        "depth_mm": round(beat.depth_m * 1e3, 1),
+        "n_shadows": len(artefacts.shadows),
+        "dynamic_range_db": round(artefacts.dynamic_range_db, 2),
+    }

@@ -1,0 +1,1 @@
+"""What notebooks and stages share: parameters, paths, execution, runs, fan-out. Nothing below this layer imports it."""

@@ -1,0 +1,172 @@
+"""Bull's-eye of 18 segments: the left ventricle seen from its apex, base outside, apex inside.
+
+Six walls of three segments each; anterior wall on top, septum on the left, as in the AHA display (Cerqueira 2002) but
+with six apical segments, since each apical view gives six segments.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Colormap, Normalize
+from matplotlib.figure import Figure
+from matplotlib.patches import Wedge
+
+from echotas.geometry import SEGMENTS
+from echotas.records import View
+
+from .style import strain_color, strain_norm, styled
+
+__all__ = ["bullseye", "bullseyes"]
+
+SixPerView = Mapping[View | str, np.ndarray]
+
+# Middle of each wall, degrees counter-clockwise from the right.
+_WALL_ANGLE_DEG = {
+    "anterior": 90,
+    "anteroseptal": 150,
+    "inferoseptal": 210,
+    "inferior": 270,
+    "inferolateral": 330,
+    "anterolateral": 30,
+}
+_RING = {"basal": (0.72, 1.0), "mid": (0.44, 0.72), "apical": (0.1, 0.44)}
+
+
+@styled
+def bullseye(
+    values: SixPerView,
+    accepted: SixPerView | None = None,
+    title: str = "",
+    label: str = "strain at ES (%)",
+    norm: Normalize | None = None,
+    cmap: Colormap | None = None,
+    number_format: str = ".0f",
+) -> Figure:
+    """Bull's-eye of one patient.
+
+    Args:
+        values: Six values per apical view, base -> apex -> base; missing views stay white and empty.
+        accepted: Six flags per view; rejected segments keep their number and are hatched. All accepted, if None.
+        title: Title of the figure.
+        label: What the colour bar shows, with unit.
+        norm: Colour scale. Fixed at -25..+5 percent, if None.
+        cmap: Colours. Red for shortening, if None.
+        number_format: Format of the number in each segment.
+
+    Raises:
+        ValueError: A view has no segments, or has not six values.
+    """
+    return bullseyes({title: values}, {title: accepted} if accepted else None, "", label, norm, cmap, number_format)
+
+
+@styled
+def bullseyes(
+    values: Mapping[str, SixPerView],
+    accepted: Mapping[str, SixPerView] | None = None,
+    title: str = "",
+    label: str = "strain at ES (%)",
+    norm: Normalize | None = None,
+    cmap: Colormap | None = None,
+    number_format: str = ".0f",
+) -> Figure:
+    """Bull's-eyes side by side with one colour scale, one per name (truth, tracker, reader).
+
+    Arguments and errors as `bullseye`, each by name.
+    """
+    if not values:
+        raise ValueError("values must name at least one bull's-eye, got none")
+    norm, cmap = norm or strain_norm(), cmap or strain_color()
+    n_columns = min(len(values), 4)
+    n_rows = -(-len(values) // n_columns)
+    figure = Figure(figsize=(max(3.4 * n_columns + 0.9, 4.2), 3.4 * n_rows + 0.2), layout="constrained")
+    grid = figure.subplots(n_rows, n_columns, squeeze=False)
+    for axes in grid.flat[len(values) :]:
+        axes.set_axis_off()
+    any_rejected, any_missing = False, False
+    for axes, (name, of_views) in zip(grid.flat, values.items(), strict=False):
+        kept = (accepted or {}).get(name) or {}
+        any_rejected |= _draw(axes, of_views, kept, norm, cmap, number_format)
+        any_missing |= set(of_views) < set(SEGMENTS)
+        axes.set_title(name, pad=4)
+    bar = figure.colorbar(
+        ScalarMappable(norm, cmap), ax=grid, label=label, shrink=0.8, extend="both", spacing="proportional"
+    )
+    if norm.vmin < -1 < 1 < norm.vmax and isinstance(norm, type(strain_norm())):
+        bar.set_ticks([-25, -20, -15, -10, -5, 0, 5])
+    if title:
+        figure.suptitle(title)
+    notes = ["hatched: rejected by the reader"] * any_rejected + ["white: not measured"] * any_missing
+    if notes:
+        figure.supxlabel(", ".join(notes), fontsize=8)
+    return figure
+
+
+def _draw(
+    axes: Axes,
+    values: SixPerView,
+    accepted: SixPerView,
+    norm: Normalize,
+    cmap: Colormap,
+    number_format: str,
+) -> bool:
+    """Eighteen wedges; returns whether one of them is rejected."""
+    axes.set(xlim=(-1.25, 1.25), ylim=(-1.18, 1.18), aspect="equal")
+    axes.set_axis_off()
+    cells = _cells("values", values)
+    kept = _cells("accepted", accepted)
+    any_rejected = False
+    for wall, angle in _WALL_ANGLE_DEG.items():
+        for level, (inner, outer) in _RING.items():
+            value = cells.get((level, wall))
+            shown = value is not None and np.isfinite(value)
+            color = cmap(norm(value)) if shown else "white"
+            rejected = shown and not kept.get((level, wall), True)
+            any_rejected |= rejected
+            wedge = Wedge((0, 0), outer, angle - 30, angle + 30, width=outer - inner, fc=color, ec="0.25", lw=0.8)
+            if rejected:
+                wedge.set_hatch("////")
+            axes.add_patch(wedge)
+            if shown:
+                middle, turn = (inner + outer) / 2 + 0.02, np.deg2rad(angle)
+                # The label sits on its own patch so that hatching never hides a number.
+                box = {"boxstyle": "round,pad=0.1", "fc": color, "ec": "none"} if rejected else None
+                dark = np.dot(color[:3], (0.299, 0.587, 0.114)) < 0.5
+                axes.text(
+                    middle * np.cos(turn),
+                    middle * np.sin(turn),
+                    format(value, number_format),
+                    ha="center",
+                    va="center",
+                    fontsize=8,
+                    color="white" if dark else "black",
+                    bbox=box,
+                )
+        turn = np.deg2rad(angle)
+        side = {90: "bottom", 270: "top"}.get(angle, "center")
+        axes.text(
+            1.03 * np.cos(turn),
+            1.03 * np.sin(turn),
+            wall,
+            fontsize=7,
+            color="0.3",
+            ha="center",
+            va=side if side != "center" else "bottom" if angle < 180 else "top",
+            rotation={30: -60, 150: 60, 210: -60, 330: 60}.get(angle, 0) if side == "center" else 0,
+            rotation_mode="default",
+        )
+    return any_rejected
+
+
+def _cells(name: str, by_view: SixPerView) -> dict[tuple[str, str], float]:
+    cells = {}
+    for view, numbers in by_view.items():
+        if View(view) not in SEGMENTS:
+            raise ValueError(f"{name} must be given for A2C, A3C or A4C, got {view!s}")
+        if np.shape(numbers) != (6,):
+            raise ValueError(f"{name}[{view!s}] must have 6 values, got shape {np.shape(numbers)}")
+        for segment, number in zip(SEGMENTS[View(view)], numbers, strict=True):
+            level, wall = segment.split(" ", 1)
+            cells[level, wall] = float(number)
+    return cells

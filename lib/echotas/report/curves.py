@@ -1,0 +1,122 @@
+"""Strain over time: six segments with the global curve, or the global curves of several trackers."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from jaxtyping import Bool
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from echotas.geometry import SEGMENTS
+from echotas.records import StrainCurve, View
+
+from .style import SEGMENT_COLORS, SEGMENT_LINES, styled, tracker_look
+
+__all__ = ["global_curves", "strain_curves"]
+
+
+@styled
+def strain_curves(
+    curve: StrainCurve,
+    view: View | str = View.OTHER,
+    accepted: Bool[np.ndarray, "6"] | None = None,
+    reference: StrainCurve | None = None,
+    title: str = "",
+) -> Figure:
+    """Six segment curves and the bold global curve of one recording, with ED, ES and the peak marked.
+
+    Args:
+        curve: Strain in percent.
+        view: Names the segments; numbered 1..6 in an unknown view.
+        accepted: Segments the reader accepted; the others are drawn thin, pale and marked "rejected".
+        reference: Global curve to draw beside it (the truth), dotted.
+        title: Title of the figure.
+
+    Raises:
+        ValueError: `accepted` has not six values.
+    """
+    accepted = np.ones(6, dtype=bool) if accepted is None else np.asarray(accepted, dtype=bool)
+    if accepted.shape != (6,):
+        raise ValueError(f"accepted must have 6 values, got shape {accepted.shape}")
+    names = SEGMENTS.get(View(view), tuple(f"segment {i + 1}" for i in range(6)))
+    figure = Figure(figsize=(7.4, 4.0), layout="constrained")
+    axes = figure.add_subplot()
+    time_ms = _time_ms(curve)
+    for i, name in enumerate(names):
+        axes.plot(
+            time_ms,
+            curve.segment_percent[i],
+            SEGMENT_LINES[i],
+            color=SEGMENT_COLORS[i],
+            alpha=1 if accepted[i] else 0.45,
+            lw=1.5 if accepted[i] else 0.8,
+            label=name if accepted[i] else f"{name} (rejected)",
+        )
+    axes.plot(time_ms, curve.global_percent, color="black", lw=3, label="global")
+    if reference is not None:
+        axes.plot(_time_ms(reference), reference.global_percent, ":", color="0.35", lw=2, label="global, reference")
+    peak = curve.ed_frame + int(np.argmin(curve.global_percent[curve.ed_frame :]))
+    axes.plot(
+        time_ms[peak], curve.global_percent[peak], "o", mfc="white", mec="black", zorder=4, label="peak of the global"
+    )
+    _mark_events(axes, curve)
+    axes.set(xlabel="time from ED (ms)", ylabel="longitudinal strain (%)", title=title)
+    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    return figure
+
+
+@styled
+def global_curves(curves: Mapping[str, StrainCurve | Sequence[StrainCurve]], title: str = "") -> Figure:
+    """Global strain over time for several trackers, each in its own colour.
+
+    Args:
+        curves: Strain by tracker name ("truth" and "reader" included): one recording, or several, drawn as thin lines.
+            ED and ES are marked if all curves agree on them.
+        title: Title of the figure.
+
+    Raises:
+        ValueError: No curve.
+    """
+    every = {name: [item] if isinstance(item, StrainCurve) else list(item) for name, item in curves.items()}
+    if not any(every.values()):
+        raise ValueError("curves must hold at least one strain curve, got none")
+    figure = Figure(figsize=(7.4, 4.0), layout="constrained")
+    axes = figure.add_subplot()
+    for name, items in every.items():
+        look = tracker_look(name)
+        for i, item in enumerate(items):
+            label = (name if len(items) == 1 else f"{name} (n = {len(items)})") if i == 0 else None
+            weight = {"lw": 2.5 if name == "truth" else 1.5} if len(items) == 1 else {"lw": 0.8, "alpha": 0.6}
+            axes.plot(_time_ms(item), item.global_percent, look.line, color=look.color, label=label, **weight)
+    together = [item for items in every.values() for item in items]
+    events = {(item.times_s[item.es_frame] - item.times_s[item.ed_frame]).round(4) for item in together}
+    if len(events) == 1:
+        _mark_events(axes, together[0])
+    else:
+        axes.axhline(0, color="0.6", lw=0.8, zorder=0.5)
+    axes.set(xlabel="time from ED (ms)", ylabel="global longitudinal strain (%)", title=title)
+    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    return figure
+
+
+def _time_ms(curve: StrainCurve) -> np.ndarray:
+    return 1000 * (curve.times_s - curve.times_s[curve.ed_frame])
+
+
+def _mark_events(axes: Axes, curve: StrainCurve) -> None:
+    axes.axhline(0, color="0.6", lw=0.8, zorder=0.5)
+    # Room above the curves for the names of the events.
+    low, high = axes.get_ylim()
+    axes.set_ylim(low, high + 0.08 * (high - low))
+    for name, frame in (("ED", curve.ed_frame), ("ES", curve.es_frame)):
+        at = _time_ms(curve)[frame]
+        axes.axvline(at, color="0.4", lw=1, ls=(0, (4, 2)))
+        axes.annotate(
+            name,
+            (at, 1),
+            (3, -2),
+            xycoords=("data", "axes fraction"),
+            textcoords="offset points",
+            va="top",
+            color="0.3",
+        )

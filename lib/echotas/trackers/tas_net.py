@@ -1,0 +1,240 @@
+"""TAS-Net: CoTracker v1 with a mesh-position embedding and continuous visibility, run both ways from the query frame.
+
+Paper: "Track Any Speckle", section III. What it leaves open is decided here: GELU in the embedding and a zero last layer (training starts
+as plain CoTracker), a sigmoid over the visibility, grey frames with one channel.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from echotas.records import Cine
+from echotas.trackers.base import Tracker
+from echotas.trackers.blocks.resampling import crop_to_grid, move_points, resample_frames
+from echotas.trackers.cotracker import CoTracker, CoTrackerConfig, Followed
+
+__all__ = ["SMALL_CORE", "TasNet", "TasNetConfig", "TasNetTracker", "load_weights", "save_weights", "scale_frames"]
+
+SMALL_CORE = CoTrackerConfig(
+    in_channels=1,
+    stem_width=16,
+    stage_widths=(16, 24, 32, 32),
+    fuse_width=64,
+    feature_width=32,
+    n_flow_frequencies=8,
+    flow_spectrum="octaves",
+    width=96,
+    n_heads=4,
+    n_time_blocks=3,
+    n_space_blocks=3,
+    released_columns=False,
+    head_std=1e-3,
+)
+"""Core that trains from scratch in minutes on two cores."""
+
+
+@dataclass(frozen=True)
+class TasNetConfig:
+    """Sizes and choices of TAS-Net; saved with its weights."""
+
+    core: CoTrackerConfig = field(default=SMALL_CORE)
+    """The CoTracker core."""
+    mesh_embedding: bool = True
+    """Add g(u, v) to the appearance vector in the token."""
+    mesh_widths: tuple[int, ...] = (32, 64, 128)
+    """Hidden layers of g."""
+    pixel_mm: float = 1.0
+    """Pixel of the network's grid, mm."""
+    image_size: tuple[int, int] = (128, 112)
+    """Grid height and width, px; grown for a mesh that does not fit."""
+    margin_mm: float = 12.0
+    """Least distance of the query from the grid's border."""
+
+    def __post_init__(self) -> None:
+        core = self.core if isinstance(self.core, CoTrackerConfig) else CoTrackerConfig(**self.core)
+        object.__setattr__(self, "core", core)
+        object.__setattr__(self, "mesh_widths", tuple(self.mesh_widths))
+        object.__setattr__(self, "image_size", tuple(self.image_size))
+        if not self.pixel_mm > 0:
+            raise ValueError(f"pixel_mm must be positive, got {self.pixel_mm}")
+        if not self.margin_mm >= 0:
+            raise ValueError(f"margin_mm must be >= 0, got {self.margin_mm}")
+        if len(self.image_size) != 2 or any(size < 64 or size % 16 for size in self.image_size):
+            raise ValueError(f"image_size must be two multiples of 16, at least 64 px, got {self.image_size}")
+
+
+class TasNet(nn.Module):
+    """The network. Points start in frame 0; run it on the frames before a query in reverse order."""
+
+    def __init__(self, config: TasNetConfig = TasNetConfig()) -> None:  # noqa: B008 (frozen)
+        super().__init__()
+        self.config = config
+        self.core = CoTracker(config.core)
+        self.mesh_embedding = _mesh_mlp(config) if config.mesh_embedding else None
+
+    def encode(self, frames: Float[Tensor, "batch n_frames height width"]) -> Float[Tensor, "batch n_frames c h w"]:
+        """Feature maps of frames scaled to [-1, 1]."""
+        batch, n_frames = frames.shape[:2]
+        frames = frames.flatten(0, 1)[:, None].expand(-1, self.config.core.in_channels, -1, -1)
+        return self.core.encode(frames).unflatten(0, (batch, n_frames))
+
+    def follow(
+        self,
+        features: Float[Tensor, "batch n_frames c h w"],
+        query: Float[Tensor, "batch n_points 2"],
+        uv: Float[Tensor, "batch n_points 2"] | None = None,
+        n_iterations: int = 4,
+    ) -> Followed:
+        """Follow points given in frame 0, (x, y) in px of the network's grid; the result is in feature cells."""
+        start_frame = torch.zeros(query.shape[1], dtype=torch.long, device=query.device)
+        shift = None if uv is None or self.mesh_embedding is None else self.mesh_embedding(2 * uv - 1)
+        return self.core.follow(features, start_frame, query / self.config.core.stride, n_iterations, shift)
+
+    def forward(
+        self,
+        frames: Float[Tensor, "batch n_frames height width"],
+        query: Float[Tensor, "batch n_points 2"],
+        uv: Float[Tensor, "batch n_points 2"] | None = None,
+        n_iterations: int = 4,
+    ) -> Followed:
+        """`encode`, then `follow`."""
+        return self.follow(self.encode(frames), query, uv, n_iterations)
+
+
+class TasNetTracker(Tracker):
+    """TAS-Net: learned speckle tracker, all mesh points refined together in windows both ways from the query frame.
+
+    Query a whole wall mesh with its (u, v): the network is trained on such meshes and lets their points support each other.
+    Confidence is the predicted speckle correlation with the query frame.
+
+    Args:
+        weights: Weights file (safetensors) of `training.train`; it also holds the sizes. None: random weights, which
+            leave points nearly still.
+        n_iterations: Refinements per window.
+        config: Sizes, only without `weights`; default `TasNetConfig()`, the small network.
+        seed: Seed of the random weights.
+        device: Where to compute.
+    """
+
+    name = "tas_net"
+
+    def __init__(
+        self,
+        weights: str | Path | None = None,
+        n_iterations: int = 4,
+        config: TasNetConfig | Mapping[str, Any] | None = None,
+        seed: int = 0,
+        device: str = "cpu",
+    ) -> None:
+        if not (isinstance(n_iterations, int) and n_iterations >= 1):
+            raise ValueError(f"n_iterations must be an integer >= 1, got {n_iterations!r}")
+        if weights is not None and config is not None:
+            raise ValueError("config must be left out when weights are given: the weights file holds it")
+        if weights is not None:
+            self.network = load_weights(weights)
+        else:
+            config = config if isinstance(config, TasNetConfig) else TasNetConfig(**(config or {}))
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(seed)
+                self.network = TasNet(config)
+        self.network = self.network.to(device).eval().requires_grad_(False)
+        self.n_iterations, self.device = n_iterations, device
+
+    @classmethod
+    def from_network(cls, network: TasNet, n_iterations: int = 4) -> "TasNetTracker":
+        """Tracker around a network in memory, e.g. to validate during training; the network is used as it is."""
+        tracker = cls.__new__(cls)
+        tracker.network, tracker.n_iterations = network, n_iterations
+        tracker.device = next(network.parameters()).device
+        return tracker
+
+    @property
+    def n_parameters(self) -> int:
+        return sum(parameter.numel() for parameter in self.network.parameters())
+
+    def skip(self, cine: Cine) -> str | None:
+        return "spacing_mm must be known to resample it, got None" if cine.spacing_mm is None else None
+
+    @torch.no_grad()
+    def _follow(
+        self, cine: Cine, query: np.ndarray, query_frame: int, uv: np.ndarray | None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        config = self.network.config
+        matrix, size = crop_to_grid(query, cine.spacing_mm, config.pixel_mm, config.image_size, config.margin_mm)
+        dtype = next(self.network.parameters()).dtype
+        frames = scale_frames(torch.from_numpy(resample_frames(cine.frames, matrix, size)).to(self.device), dtype)
+        # Features are computed once per frame and serve every window of both directions.
+        features = torch.cat([self.network.encode(part[None]) for part in frames.split(16)], dim=1)
+        start = torch.from_numpy(move_points(query, matrix)).to(features)[None]
+        place = None if uv is None else torch.from_numpy(uv).to(features)[None]
+        positions = np.repeat(query[None], cine.n_frames, axis=0)
+        confidence = np.ones(positions.shape[:2])
+        for frames_used in (np.arange(query_frame, cine.n_frames), np.arange(query_frame, -1, -1)):
+            if len(frames_used) < 2:
+                continue
+            found = self.network.follow(features[:, frames_used], start, place, self.n_iterations)
+            cells = found.positions[0].double().cpu().numpy()
+            positions[frames_used] = move_points(cells * config.core.stride, matrix, inverse=True)
+            confidence[frames_used] = found.visibility[0].double().sigmoid().cpu().numpy()
+        return positions, confidence
+
+
+def scale_frames(frames: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Grey levels 0..255 to [-1, 1]."""
+    return frames.to(dtype) * (2 / 255) - 1
+
+
+def save_weights(network: TasNet, path: str | Path, metadata: Mapping[str, str] | None = None) -> Path:
+    """Write weights and configuration as safetensors; a reader needs no other file."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    tensors = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
+    config = json.dumps(asdict(network.config), sort_keys=True)
+    temporary = path.with_name(f".{path.name}.tmp")
+    save_file(tensors, temporary, metadata={"tracker": "tas_net", "config": config, **(metadata or {})})
+    temporary.replace(path)
+    return path
+
+
+def load_weights(path: str | Path, config: TasNetConfig | None = None) -> TasNet:
+    """Network with the weights of a file.
+
+    Args:
+        path: File of `save_weights`.
+        config: Use this one instead of the file's, e.g. another pixel size; shapes must fit.
+
+    Raises:
+        ValueError: The file is missing, holds something else, or does not fit `config`.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
+        if metadata.get("tracker") != "tas_net":
+            raise ValueError(f"holds weights of {metadata.get('tracker')!r}")
+        network = TasNet(config or TasNetConfig(**json.loads(metadata["config"])))
+        network.load_state_dict(tensors)
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(f"{path}: not a TAS-Net weights file that fits ({error})") from error
+    return network
+
+
+def _mesh_mlp(config: TasNetConfig) -> nn.Sequential:
+    """g: (u, v) scaled to [-1, 1] to the width of the appearance vector; its last layer starts at zero."""
+    widths = (2, *config.mesh_widths)
+    layers: list[nn.Module] = []
+    for before, after in zip(widths[:-1], widths[1:], strict=True):
+        layers += [nn.Linear(before, after), nn.GELU()]
+    last = nn.Linear(widths[-1], config.core.feature_width)
+    nn.init.zeros_(last.weight)
+    nn.init.zeros_(last.bias)
+    return nn.Sequential(*layers, last)

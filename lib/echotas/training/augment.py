@@ -1,0 +1,79 @@
+"""Augmentation of training clips: one warp from the stored image to the network's grid, then grey levels."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+__all__ = ["AugmentConfig", "draw_geometry", "vary_grey_levels"]
+
+
+@dataclass(frozen=True)
+class AugmentConfig:
+    """Ranges of the augmentation."""
+
+    rotation_deg: float = 15.0
+    """Rotation, uniform in +- this."""
+    zoom: tuple[float, float] = (0.9, 1.15)
+    """Zoom common to both axes, uniform."""
+    stretch: float = 0.08
+    """Extra zoom of each axis, uniform in 1 +- this."""
+    shift_mm: float = 6.0
+    """Shift of the mesh centre from the grid centre, uniform in +- this per axis."""
+    flip: float = 0.5
+    """Probability of a left-right flip."""
+    gain: tuple[float, float] = (0.75, 1.25)
+    """Factor on the grey levels."""
+    offset: float = 15.0
+    """Added grey level, uniform in +- this."""
+    gamma: tuple[float, float] = (0.75, 1.35)
+    """Exponent on grey level / 255, log-uniform."""
+    noise: float = 6.0
+    """Standard deviation of additive noise is uniform in 0..this grey levels."""
+
+    def __post_init__(self) -> None:
+        for name in ("zoom", "gain", "gamma"):
+            low, high = getattr(self, name)
+            object.__setattr__(self, name, (float(low), float(high)))
+            if not 0 < low <= high:
+                raise ValueError(f"{name} must be a range of positive numbers, got {(low, high)}")
+        for name in ("rotation_deg", "stretch", "shift_mm", "offset", "noise"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"{name} must be >= 0, got {getattr(self, name)}")
+        if not 0 <= self.flip <= 1:
+            raise ValueError(f"flip must be in [0, 1], got {self.flip}")
+
+
+def draw_geometry(
+    rng: np.random.Generator,
+    config: AugmentConfig,
+    points_px: Float[np.ndarray, "n_points 2"],
+    spacing_mm: tuple[float, float],
+    size: tuple[int, int],
+    pixel_mm: float,
+) -> Float[np.ndarray, "2 3"]:
+    """Matrix from cine px to grid px: flip, anisotropic zoom, rotation about the middle of the points, shift."""
+    angle = np.deg2rad(rng.uniform(-config.rotation_deg, config.rotation_deg))
+    zoom = rng.uniform(*config.zoom) * (1 + rng.uniform(-config.stretch, config.stretch, 2))
+    shift = rng.uniform(-config.shift_mm, config.shift_mm, 2) / pixel_mm
+    mirror = -1.0 if rng.random() < config.flip else 1.0
+    rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    linear = rotation @ np.diag(zoom * [mirror, 1.0]) @ np.diag(np.array(spacing_mm) / pixel_mm)
+    middle = (points_px.min(0) + points_px.max(0)) / 2
+    centre = np.array([(size[1] - 1) / 2, (size[0] - 1) / 2])
+    return np.concatenate([linear, (centre + shift - linear @ middle)[:, None]], axis=1)
+
+
+def vary_grey_levels(
+    rng: np.random.Generator, config: AugmentConfig, frames: np.ndarray
+) -> Float[np.ndarray, "n_frames height width"]:
+    """Frames (u8) with one gain, offset and gamma for the whole clip and noise of each pixel; float32, 0..255."""
+    gamma = np.exp(rng.uniform(*np.log(config.gamma)))
+    gain, offset = rng.uniform(*config.gain), rng.uniform(-config.offset, config.offset)
+    grey = np.arange(256, dtype=np.float32) / 255
+    # Black stays black: the outside of the sector is no grey level of tissue.
+    curve = np.clip(255 * gain * grey**gamma + offset * np.minimum(1, 10 * grey), 0, 255).astype(np.float32)
+    varied = curve[frames]
+    level = rng.uniform(0, config.noise)
+    varied += level * rng.standard_normal(varied.shape, dtype=np.float32) * (frames > 0)
+    return np.clip(varied, 0, 255)

@@ -1,0 +1,144 @@
+"""Fit any tracker that learns, from recording files to a folder that `fitted_config` understands."""
+
+import os
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from echotas.store import read_recording
+from echotas.trackers.mean_motion import fit_mean_motion
+from echotas.trackers.registry import fitted_file
+from echotas.trackers.tas_net import TasNetConfig
+from echotas.training.augment import AugmentConfig
+from echotas.training.dataset import ClipConfig, load_sequence
+from echotas.training.loop import Callback, LoopConfig
+from echotas.training.tas_net import TrainConfig, train
+
+__all__ = ["Fit", "fit", "split_patients"]
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What a fit leaves."""
+
+    path: Path
+    """The fitted file."""
+    curve: pd.DataFrame
+    """Training and validation values by step; empty for a tracker without a loss."""
+    n_steps: int
+    """Optimiser steps made; 0 for a closed form."""
+    seconds: float
+    """Wall-clock time of the whole training, all resumed parts together; not for reports, it differs from run to run."""
+
+
+def split_patients(paths: Sequence[Path], n_validation: int) -> tuple[list[Path], list[Path]]:
+    """Recording files for training and for validation, split by patient.
+
+    The last `n_validation` patients (in order of their names) validate: more patients extend the list at its end, and
+    a file's patient is read from the file.
+
+    Raises:
+        ValueError: No patient would be left for training.
+    """
+    patients = {path: read_recording(path).cine.patient_id for path in paths}
+    names = sorted(set(patients.values()))
+    if not 0 <= n_validation < len(names):
+        raise ValueError(f"n_validation must be in 0..{len(names) - 1} for {len(names)} patients, got {n_validation}")
+    held_out = set(names[len(names) - n_validation :])
+    return [p for p in paths if patients[p] not in held_out], [p for p in paths if patients[p] in held_out]
+
+
+def fit(
+    tracker: str,
+    training: Sequence[Path],
+    validation: Sequence[Path],
+    out: str | Path,
+    *,
+    seed: int = 0,
+    n_steps: int = 0,
+    settings: Mapping[str, Any] | None = None,
+    model: Mapping[str, Any] | None = None,
+    initial: str | Path | None = None,
+    checkpoints: str | Path | None = None,
+    callback: Callback | None = None,
+) -> Fit:
+    """Fit a tracker to recordings with their meshes.
+
+    Args:
+        tracker: Name in the registry.
+        training: Recording files.
+        validation: Recording files of other patients.
+        out: Folder for the fitted file and `curve.csv`; its bytes depend on data, settings and seed only.
+        seed: Run seed.
+        n_steps: Optimiser steps.
+        settings: Sections "loop", "clips", "augment" and plain keys of `TrainConfig`.
+        model: Sizes of the network, keys of its configuration.
+        initial: Fitted file to go on from.
+        checkpoints: Folder for the resumable state; `out` if None. The state of another training is discarded.
+        callback: Called with (steps made, values).
+
+    Raises:
+        ValueError: The tracker does not learn, or a setting is unknown; the message names it.
+    """
+    if tracker not in _FITTERS:
+        raise ValueError(f"tracker must be one that learns ({', '.join(_FITTERS)}), got {tracker!r}")
+    out = Path(out)
+    out.mkdir(parents=True, exist_ok=True)
+    result = _FITTERS[tracker](
+        list(training), list(validation), out, seed, n_steps, dict(settings or {}), dict(model or {}), initial,
+        Path(checkpoints or out), callback,
+    )  # fmt: skip
+    shown = result.curve.drop(columns=["seconds"], errors="ignore")
+    shown.round(6).to_csv(out / "curve.csv", index=False)
+    return result
+
+
+def _fit_mean_motion(training, validation, out, seed, n_steps, settings, model, initial, checkpoints, callback) -> Fit:
+    recordings = (read_recording(path) for path in training)
+    path = out / fitted_file("mean_motion")
+    fit_mean_motion(((item.cine, item.mesh) for item in recordings), path)
+    return Fit(path, pd.DataFrame(), 0, 0.0)
+
+
+def _fit_tas_net(training, validation, out, seed, n_steps, settings, model, initial, checkpoints, callback) -> Fit:
+    config = TrainConfig(
+        seed=seed,
+        model=_build(TasNetConfig, model, "model"),
+        loop=_build(LoopConfig, {**settings.pop("loop", {}), "n_steps": n_steps}, "loop"),
+        clips=_build(ClipConfig, settings.pop("clips", {}), "clips"),
+        augment=_build(AugmentConfig, settings.pop("augment", {}), "augment"),
+        **_known(TrainConfig, settings, "training"),
+    )
+    sequences = [[load_sequence(path) for path in paths] for paths in (training, validation)]
+    try:
+        result = train(config, *sequences, checkpoints, initial, callback)
+    except ValueError as error:
+        # A state of other data or settings is of no use to anyone; every other refusal stands.
+        if "another training" not in str(error) and "other settings or data" not in str(error):
+            raise
+        shutil.rmtree(checkpoints)
+        result = train(config, *sequences, checkpoints, initial, callback)
+    path = out / fitted_file("tas_net")
+    shutil.copyfile(result.weights_path, path.with_suffix(".tmp"))
+    os.replace(path.with_suffix(".tmp"), path)
+    return Fit(path, result.curve, result.n_steps, result.seconds)
+
+
+def _known(kind: type, values: Mapping[str, Any], name: str) -> dict[str, Any]:
+    known = [field.name for field in fields(kind)]
+    unknown = sorted(set(values) - set(known))
+    if unknown:
+        raise ValueError(f"{name} has no setting {', '.join(map(repr, unknown))}; known: {', '.join(known)}")
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+
+
+def _build(kind: type, values: Mapping[str, Any], name: str) -> Any:
+    """A settings dataclass from plain values (lists become tuples), refusing unknown keys by name."""
+    return kind(**_known(kind, values, name))
+
+
+_FITTERS: dict[str, Callable[..., Fit]] = {"mean_motion": _fit_mean_motion, "tas_net": _fit_tas_net}

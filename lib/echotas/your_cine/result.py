@@ -1,0 +1,126 @@
+"""The result of one cine: tracked mesh, strain, and how far the beat closes."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from echotas.readers.contour import Contour
+from echotas.records import Cine, Mesh, StrainCurve
+from echotas.strain import GlobalStrain
+from echotas.your_cine.doubts import doubts
+
+__all__ = ["CineAnalysis", "closure_distance"]
+
+
+@dataclass(frozen=True, eq=False)
+class CineAnalysis:
+    """Result of one cine. Lengths in px always exist; those in mm are refused while the spacing is unknown."""
+
+    cine: Cine
+    """The loop."""
+    tracker: str
+    """Name of the tracker."""
+    contour: Contour
+    """The drawn mid-wall line."""
+    mesh: Mesh
+    """Tracked nodes (n_frames, n_long, n_rad, 2) px."""
+    confidence: np.ndarray
+    """(n_frames, n_long, n_rad) in [0, 1], on the tracker's own scale."""
+    strain: StrainCurve
+    """Mid-wall longitudinal strain, percent, without drift compensation."""
+    global_strain: GlobalStrain
+    """GLS at ES, peak systolic and peak, from the raw curve."""
+    global_strain_without_drift: GlobalStrain | None
+    """The same after linear drift removal; None if the end of the beat is unknown."""
+    segment_names: tuple[str, ...]
+    """Six names, base -> apex -> base; positions ("left basal", ...) if the view is unknown."""
+    segment: np.ndarray
+    """Segment 0..5 of each longitudinal node, int (n_long,): six equal arcs in the frame of the contour."""
+    segment_confidence: np.ndarray
+    """(6, n_frames) mean confidence of the nodes of each segment."""
+    accepted: np.ndarray
+    """Segments that entered the global curve, bool (6,)."""
+    ed_frame: int
+    """Frame of zero strain."""
+    ed_source: str
+    """Where it comes from: "given", "file", "R wave" or "longest line"."""
+    es_frame: int
+    """End-systole."""
+    end_frame: int | None
+    """Next end-diastole; None if unknown."""
+    drift_percent: float | None
+    """Strain left at the end of the beat, where it should be 0; None if the end is unknown."""
+    closure_px: float | None
+    """Mean distance of the nodes between ED and the end of the beat, px; None if the end is unknown."""
+    folded_share: float
+    """Share of mesh triangles, over all frames, that turned over against the frame of the contour."""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a reader of the numbers should know, one sentence each."""
+        return tuple(doubts(self))
+
+    @property
+    def gls_percent(self) -> float:
+        """End-systolic GLS of the raw curve, percent."""
+        return self.global_strain.es_percent
+
+    @property
+    def segment_es_percent(self) -> np.ndarray:
+        """End-systolic strain of the six segments, percent (6,)."""
+        return self.strain.segment_percent[:, self.es_frame]
+
+    @property
+    def length_mm(self) -> np.ndarray:
+        """Length of the mid-wall line, mm (n_frames,). Raises ValueError if the spacing is unknown."""
+        steps = np.diff(self.mesh.midwall_px * self._spacing(), axis=1)
+        return np.linalg.norm(steps, axis=-1).sum(-1)
+
+    @property
+    def closure_mm(self) -> float:
+        """Mean distance of the nodes between ED and the end of the beat, mm. Raises ValueError if spacing or end is
+        unknown."""
+        spacing = self._spacing()
+        if self.end_frame is None:
+            raise ValueError("end_frame must be known to measure how the beat closes, got None")
+        return closure_distance(self.mesh.points_px * spacing, self.ed_frame, self.end_frame)
+
+    def summary(self) -> dict[str, Any]:
+        """The numbers as plain values; those in mm are None if the spacing is unknown."""
+        known = self.cine.spacing_mm is not None
+        without = self.global_strain_without_drift
+        return {
+            "recording_id": self.cine.recording_id,
+            "tracker": self.tracker,
+            "view": str(self.cine.view),
+            "n_frames": self.cine.n_frames,
+            "ed_frame": self.ed_frame,
+            "ed_source": self.ed_source,
+            "es_frame": self.es_frame,
+            "end_frame": self.end_frame,
+            "gls_es_percent": self.global_strain.es_percent,
+            "gls_peak_systolic_percent": self.global_strain.peak_systolic_percent,
+            "gls_peak_percent": self.global_strain.peak_percent,
+            "gls_es_without_drift_percent": None if without is None else without.es_percent,
+            "drift_percent": self.drift_percent,
+            "closure_px": self.closure_px,
+            "closure_mm": self.closure_mm if known and self.end_frame is not None else None,
+            "length_ed_mm": float(self.length_mm[self.ed_frame]) if known else None,
+            "folded_share": self.folded_share,
+            "mean_confidence": float(self.confidence.mean()),
+            "segment_es_percent": dict(zip(self.segment_names, self.segment_es_percent.tolist(), strict=True)),
+            "warnings": list(self.warnings),
+        }
+
+    def _spacing(self) -> np.ndarray:
+        if self.cine.spacing_mm is None:
+            raise ValueError(
+                "spacing unknown: millimetres need the pixel size (dx, dy), give spacing_mm when reading the cine"
+            )
+        return np.asarray(self.cine.spacing_mm)
+
+
+def closure_distance(points: np.ndarray, ed_frame: int, end_frame: int) -> float:
+    """Mean distance of all nodes (n_frames, n_long, n_rad, 2) between ED and the end of the beat, in their unit."""
+    return float(np.linalg.norm(points[end_frame] - points[ed_frame], axis=-1).mean())

@@ -1,0 +1,107 @@
+"""The measuring chain gives known answers for known motion: the oracle is nearly perfect, frozen points measure the motion."""
+
+import numpy as np
+import pytest
+
+from echotas.evaluation import (
+    agreement_pairs,
+    agreement_summary,
+    cohort_table,
+    compare_with,
+    global_strain_table,
+    gls_summary,
+    motion_summary,
+    motion_table,
+    recording_paths,
+    regional_summary,
+    segment_strain_table,
+    starting_meshes,
+    track_recording,
+)
+from echotas.store import read_recording
+
+COHORTS = ["V-SSHF", "V-HUNT-A"]
+TRACKERS = ["frozen", "oracle"]
+
+
+@pytest.fixture
+def tracked(cohort, tmp_path):
+    paths = recording_paths(cohort, COHORTS)
+    for path in paths:
+        for tracker in TRACKERS:
+            config = {"quantum_px": 0.0} if tracker == "oracle" else {}
+            out = tmp_path / "tracks" / tracker / path.parent.name / path.name
+            track_recording(path, out, tracker, config, 36, 5, 6.0)
+    return paths, tmp_path / "tracks"
+
+
+def test_oracle_has_no_error_and_frozen_measures_the_motion(tracked):
+    paths, tracks = tracked
+    table = motion_table(paths, tracks, TRACKERS).set_index(["tracker", "recording"])
+    assert (table.loc["oracle", "mte_mm"] < 1e-9).all() and not table["folds"].any()
+    recording = read_recording(paths[-1])
+    moved = np.linalg.norm((recording.mesh.points_px - recording.mesh.points_px[2]) * 0.5, axis=-1)
+    expected = moved[[0, 1, 3, 4]].mean()
+    assert table.loc[("frozen", recording.cine.recording_id), "mte_mm"] == pytest.approx(expected)
+
+
+def test_gls_of_the_oracle_is_the_truth_and_of_frozen_points_zero(tracked):
+    paths, tracks = tracked
+    table = global_strain_table(paths, tracks, TRACKERS)
+    oracle = table[(table["method"] == "oracle") & (table["start"] == "truth")]
+    np.testing.assert_allclose(oracle["gls_es"], oracle["true_gls_es"], atol=1e-9)
+    assert oracle.set_index("patient").loc["h1", "gls_es"] == pytest.approx(-20)
+    assert (table.loc[table["method"] == "frozen", "gls_es"] == 0).all()
+    assert set(table["method"]) == {"reader", *TRACKERS} and set(table["start"]) == {"truth", "A", "B"}
+
+
+def test_segments_of_the_oracle_are_the_truth(tracked):
+    paths, tracks = tracked
+    table = segment_strain_table(paths, tracks, TRACKERS)
+    truth = table[(table["start"] == "truth") & (table["method"] == "oracle")]
+    assert len(truth) == 6 * len(paths)
+    np.testing.assert_allclose(truth["strain_es"], truth["true_strain_es"], atol=1e-9)
+    assert truth.groupby("recording")["segment"].nunique().eq(6).all()
+    assert regional_summary(truth, 0, 50).loc["oracle", "mae"] == pytest.approx(0, abs=1e-9)
+
+
+def test_pairs_keep_cohort_designs_apart(tracked):
+    paths, tracks = tracked
+    pairs = agreement_pairs(global_strain_table(paths, tracks, TRACKERS), "gls_es")
+    kinds = pairs.groupby("cohort")["kind"].unique().map(list).to_dict()
+    assert kinds == {"V-HUNT-A": ["agreement"], "V-SSHF": ["test-retest"]}
+    retest = pairs[(pairs["kind"] == "test-retest") & (pairs["method"] == "oracle")].iloc[0]
+    assert retest["true_second"] - retest["true_first"] == pytest.approx(2.0)
+    frozen = agreement_summary(pairs[(pairs["kind"] == "agreement")], 0, 50).loc["frozen"]
+    assert frozen["sd"] == 0  # a tracker that ignores the image agrees with itself perfectly
+
+
+def test_summaries_count_patients(tracked):
+    paths, tracks = tracked
+    motion = motion_summary(motion_table(paths, tracks, TRACKERS), 0, 200)
+    assert motion.loc["frozen", "n_patients"] == 3 and motion.loc["frozen", "n"] == 4
+    assert motion.loc["frozen", "mte_mm_low"] <= motion.loc["frozen", "mte_mm"] <= motion.loc["frozen", "mte_mm_high"]
+    table = global_strain_table(paths, tracks, TRACKERS)
+    summary = gls_summary(table[table["start"] == "truth"], 0, 200)
+    assert summary.loc["oracle", "mae"] == pytest.approx(0, abs=1e-9)
+    assert summary.loc["frozen", "bias"] == pytest.approx(table.loc[table["method"] == "frozen", "true_gls_es"].mul(-1).mean())
+    comparison = compare_with(motion_table(paths, tracks, TRACKERS), "mte_mm", "frozen", ["oracle"])
+    assert comparison.loc["oracle", "n"] == 3 and comparison.loc["oracle", "shift"] < 0
+
+
+def test_observer_meshes_start_at_the_observer_s_frame(cohort):
+    starts = starting_meshes(read_recording(recording_paths(cohort, ["V-SSHF"])[0]), 36, 5, 6.0)
+    assert set(starts) == {"truth", "A", "B"} and starts["B"].mesh_px.shape == (36, 5, 2)
+    assert all(start.frame == 2 for start in starts.values())
+
+
+def test_damaged_recording_is_listed_and_the_rest_goes_on(cohort):
+    paths = recording_paths(cohort, COHORTS)
+    paths[0].write_bytes(b"not a recording")
+    table, refused = cohort_table(paths)
+    assert len(table) == len(paths) - 1 and list(refused) == [paths[0].name]
+
+
+def test_unknown_cohort_names_the_known_ones(cohort):
+    with pytest.raises(ValueError, match="V-HUNT-A"):
+        recording_paths(cohort, ["SSHF"])
