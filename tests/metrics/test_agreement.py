@@ -157,7 +157,7 @@ def test_within_subject_numbers_match_the_formulas_for_pairs():
         (lambda: metrics.bland_altman(np.zeros(3), np.zeros(4)), "method|reference"),
         (lambda: metrics.bland_altman(np.array([0.0, np.nan]), np.zeros(2)), "method must be finite, got 1 NaN"),
         (lambda: metrics.bland_altman(np.zeros(0), np.zeros(0)), "method must have 1 dimensions and at least one"),
-        (lambda: metrics.bland_altman(np.zeros(3), np.zeros(3), confidence=95), "confidence must be in"),
+        (lambda: metrics.bland_altman(np.zeros(3), np.zeros(3), confidence=95.0), "confidence must be in"),
         (lambda: metrics.icc_a1(np.zeros((4, 1))), "readings must have two or more columns"),
         (lambda: metrics.icc_a1(np.array([[1.0, np.inf], [2.0, 3.0]])), "readings must be finite"),
         (lambda: metrics.within_subject_cv(np.array([[-1.0, 1.0]])), "readings must not average to 0"),

@@ -131,7 +131,7 @@ def test_accuracy_is_strict_and_grows_with_the_threshold():
     true = np.zeros((1, 4, 2))
     predicted = np.zeros((1, 4, 2))
     predicted[0, :, 0] = [0, 1, 2, 3]
-    accuracy = metrics.position_accuracy(predicted, true, (1, 1), thresholds_mm=(1, 2, 4))
+    accuracy = metrics.position_accuracy(predicted, true, (1.0, 1.0), thresholds_mm=(1.0, 2.0, 4.0))
     assert accuracy.shares == (0.25, 0.5, 1)
     assert accuracy.average == pytest.approx(7 / 12)
 
@@ -183,7 +183,7 @@ def test_other_motion_metrics_refuse():
     with pytest.raises(ValueError, match=r"to_frame must be in 0\.\.6, got 9"):
         metrics.end_point_error_mm(predicted, true, SPACING, 0, 9)
     with pytest.raises(ValueError, match="thresholds_mm must be positive"):
-        metrics.position_accuracy(predicted, true, SPACING, thresholds_mm=(0, 1))
+        metrics.position_accuracy(predicted, true, SPACING, thresholds_mm=(0.0, 1.0))
     with pytest.raises(ValueError, match="leave a frame to measure"):
         metrics.mean_trajectory_error_mm(predicted[:1], true[:1], SPACING, query_frame=0)
     with pytest.raises(ValueError, match="ordered line"):

@@ -34,7 +34,7 @@ def test_realism_refuses():
 
 
 def test_speed_is_the_median_per_frame_without_the_warm_up():
-    ticks = iter([0, 1, 10, 12, 20, 26])  # three calls of 1, 2 and 6 s
+    ticks = iter([0.0, 1.0, 10.0, 12.0, 20.0, 26.0])  # three calls of 1, 2 and 6 s
     calls, waits = [], []
     speed = metrics.measure_ms_per_frame(
         lambda: calls.append(1), 10, 3, 2, synchronize=lambda: waits.append(1), clock=lambda: next(ticks)

@@ -25,7 +25,9 @@ def real():
 def fan():
     """Frames u8 (n_frames, height, width) of flickering speckle inside a sector, black outside."""
 
-    def draw(n_frames=8, size=(120, 160), apex=(79.5, 0.0), half_angle_deg=37.5, radius=(0.0, 118.0), seed=0):
+    def draw(n_frames=8, size=(120, 160), apex=None, half_angle_deg=37.5, radius=None, seed=0):
+        apex = ((size[1] - 1) / 2, 0.0) if apex is None else apex
+        radius = (0.0, size[0] - 2.0) if radius is None else radius
         row, column = np.indices(size)
         x, y = column - apex[0], row - apex[1]
         distance, angle = np.hypot(x, y), np.degrees(np.arctan2(x, y))

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from echotas.readers import Label, ReaderError, camus_patients, camus_subset, read_camus, read_nifti
 from echotas.records import View
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from echotas.readers import Contour, ReaderError, read_contour, write_contour
 
 LINE = np.array([[40, 90], [38, 50], [60, 20], [80, 50], [82, 90.0]])

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from echotas.readers import ReaderError, read_dicom
 from echotas.records import View
 
@@ -43,7 +44,9 @@ def test_frame_time_vector_gives_uneven_times(tmp_path, frames, write_dicom):
 def test_frame_increment_pointer_decides(tmp_path, frames, write_dicom):
     both = {"FrameTimeVector": ["0"] + ["25"] * 5, "FrameTime": "20"}
     by_time = read_dicom(write_dicom(tmp_path / "a.dcm", frames, [region()], FrameIncrementPointer=0x00181063, **both))
-    by_vector = read_dicom(write_dicom(tmp_path / "b.dcm", frames, [region()], FrameIncrementPointer=0x00181065, **both))
+    by_vector = read_dicom(
+        write_dicom(tmp_path / "b.dcm", frames, [region()], FrameIncrementPointer=0x00181065, **both)
+    )
     assert (by_time.frame_rate, by_vector.frame_rate) == (pytest.approx(50), pytest.approx(40))
 
 

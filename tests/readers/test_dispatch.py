@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from echotas.readers import ReaderError, file_kind, read_cine
 from echotas.records import Cine, View
 from echotas.store import write_recording

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from echotas.readers import ReaderError, polygon_area_px, read_echonet, read_file_list, read_tracings
 
 

@@ -2,15 +2,18 @@
 
 import numpy as np
 import pytest
-from echotas.readers import FullTrace, ReaderError, read_full_trace, write_full_trace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from echotas.readers import FullTrace, ReaderError, read_full_trace, write_full_trace
+
 
 def a_trace(closed=False, knots=None):
     angle = np.linspace(0, 2 * np.pi, 9)[:-1] if closed else np.linspace(np.pi, 2 * np.pi, 8)
-    knots = np.stack([30 * np.cos(angle), 80 + 40 * np.sin(angle)], axis=-1)[None] * np.linspace(1, 0.9, 5)[:, None, None]
+    knots = (
+        np.stack([30 * np.cos(angle), 80 + 40 * np.sin(angle)], axis=-1)[None] * np.linspace(1, 0.9, 5)[:, None, None]
+    )
     return FullTrace(
         knots_mm=np.round(knots, 2), frame_rate=52.0, left_marker_s=0.02, right_marker_s=0.08, es_time_s=0.05,
         view="SAX-PM" if closed else "4CH", closed=closed, header={"ID": "V1"},

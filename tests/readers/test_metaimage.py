@@ -4,6 +4,7 @@ import zlib
 
 import numpy as np
 import pytest
+
 from echotas.readers import ReaderError, read_metaimage
 
 VALUES = np.arange(2 * 3 * 4).reshape(2, 3, 4)

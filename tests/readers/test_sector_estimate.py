@@ -4,13 +4,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from echotas.readers import estimate_sector, read_cine, with_sector
-from echotas.records import Cine, Sector
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from echotas.readers import estimate_sector, read_cine, with_sector
+from echotas.records import Cine, Sector
 
-@settings(max_examples=12, deadline=None)
+
+@settings(max_examples=8, deadline=None)
 @given(half_angle=st.floats(30, 44), apex_x=st.floats(140, 180), apex_y=st.floats(-20, 5), seed=st.integers(0, 99))
 def test_known_fan_is_found(half_angle, apex_x, apex_y, seed):
     size, radius = (240, 320), 225.0
@@ -87,7 +88,7 @@ def test_exception(frames, message):
 
 
 def test_real_video_sector_is_found(real):
-    sector = estimate_sector(read_cine(real("video/echotracker_a4c.mp4")).frames)
+    sector = estimate_sector(read_cine(real("video/echotracker_a4c.mp4")).frames[::6])
     np.testing.assert_allclose(sector.apex_px, (512, 0), atol=5)
     assert sector.half_angle_deg == pytest.approx(43.5, abs=0.7)
     assert sector.radius_max_px == pytest.approx(767, abs=6)

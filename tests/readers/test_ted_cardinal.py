@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from echotas.readers import (
     Label,
     ReaderError,

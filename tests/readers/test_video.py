@@ -1,7 +1,10 @@
 """Video: what is encoded comes back, and what the container cannot know stays unknown."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
+
 from echotas.readers import ReaderError, read_video
 from echotas.records import View
 
@@ -63,9 +66,8 @@ def test_coloured_overlay_is_noticed(tmp_path, fan, write_video):
 
 
 def test_stretched_pixels_are_noticed(tmp_path, fan, write_video):
-    from fractions import Fraction
-
-    path = write_video(tmp_path / "clip.mkv", fan(n_frames=3, size=(64, 80)), aspect=Fraction(4, 3))
+    frames = fan(n_frames=3, size=(64, 80))
+    path = write_video(tmp_path / "clip.mp4", frames, codec="mpeg4", pixel_format="yuv420p", aspect=Fraction(4, 3))
     cine = read_video(path)
     assert cine.meta["pixel_aspect"] == pytest.approx(4 / 3)
     assert not cine.meta["square_pixels"]

@@ -180,8 +180,8 @@ def test_a_tracker_has_one_look_everywhere():
         (lambda: report.correlation_bands({}, TIMES, 0), "at least one set"),
         (lambda: report.correlation_bands({"S1": np.full((12, 3), np.nan)}, TIMES, 0), r"curves\['S1'\] must have val"),
         (lambda: report.loss_curves({}), "histories must hold a run"),
-        (lambda: report.loss_curves({"a": {"training": ([0, 1], [1.0, np.nan])}}), "finite losses"),
-        (lambda: report.interval_plot({"a": (np.nan, 0, 1)}, "error (mm)", 3), r"NaN for \['a'\]"),
+        (lambda: report.loss_curves({"a": {"training": (np.arange(2), np.array([1.0, np.nan]))}}), "finite losses"),
+        (lambda: report.interval_plot({"a": (np.nan, 0.0, 1.0)}, "error (mm)", 3), r"NaN for \['a'\]"),
     ],
 )
 def test_figures_refuse(call, message):

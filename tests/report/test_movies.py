@@ -16,7 +16,7 @@ MESH = np.repeat(SQUARE[None], 4, axis=0)
 def test_overlay_colours_the_mesh_and_leaves_the_rest():
     strain = np.full((4, 4, 3), -25.0)
     strain[2:] = 5
-    frames = report.overlay_frames(CINE, MESH, strain, scale=2, opacity=1)
+    frames = report.overlay_frames(CINE, MESH, strain, scale=2.0, opacity=1.0)
     assert frames.shape[1:3] == (160, 60 + 90)  # twice the px, pixels twice as high as wide, colour scale at the right
     red, blue = frames[0, 80, 30].astype(int), frames[3, 80, 30].astype(int)
     assert red[0] > red[2] + 50
@@ -32,7 +32,7 @@ def test_overlay_without_values_draws_the_cells():
 
 def test_confidence_has_its_own_colours():
     low, high = (
-        report.overlay_frames(CINE, MESH, np.full((4, 4, 3), v), "confidence", 2, 1)[0, 80, 30] for v in (0, 1)
+        report.overlay_frames(CINE, MESH, np.full((4, 4, 3), float(v)), "confidence", 2.0, 1.0)[0, 80, 30] for v in (0, 1)
     )
     assert int(high[1]) > int(low[1]) + 100
 
@@ -41,7 +41,7 @@ def test_confidence_has_its_own_colours():
 def test_written_twice_gives_the_same_bytes_and_reads_back(tmp_path, suffix):
     frames = np.random.default_rng(0).integers(0, 255, (5, 32, 48, 3), dtype=np.uint8)
     frames[..., 1] = frames[..., 0] // 2  # a smoother picture survives the codec better
-    paths = [report.write_movie(tmp_path / f"{i}{suffix}", frames, 25) for i in range(2)]
+    paths = [report.write_movie(tmp_path / f"{i}{suffix}", frames, 25.0) for i in range(2)]
     assert paths[0].read_bytes() == paths[1].read_bytes()
     with av.open(str(paths[0])) as container:
         decoded = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
@@ -51,7 +51,7 @@ def test_written_twice_gives_the_same_bytes_and_reads_back(tmp_path, suffix):
 
 def test_gif_plays_at_the_frame_rate(tmp_path):
     frames = np.stack([np.full((8, 8, 3), 50 * t, dtype=np.uint8) for t in range(4)])
-    with Image.open(report.write_movie(tmp_path / "m.gif", frames, 25)) as movie:
+    with Image.open(report.write_movie(tmp_path / "m.gif", frames, 25.0)) as movie:
         assert (movie.n_frames, movie.info["duration"]) == (4, 40)
 
 
@@ -71,10 +71,10 @@ def test_side_by_side_keeps_both_movies():
         (lambda path: report.overlay_frames(CINE, MESH, np.zeros((4, 3, 3))), "values"),
         (lambda path: report.overlay_frames(CINE, None, np.zeros((4, 4, 3))), "values must have one value per node"),
         (lambda path: report.side_by_side_frames({}), "movies must have the same"),
-        (lambda path: report.write_movie(path / "m.avi", np.zeros((1, 8, 8, 3), np.uint8), 25), "path must end in"),
-        (lambda path: report.write_movie(path / "m.gif", np.zeros((1, 8, 8), np.uint8), 25), "frames"),
-        (lambda path: report.write_movie(path / "m.gif", np.zeros((1, 8, 8, 3), np.uint8), 0), "frame_rate"),
-        (lambda path: report.write_movie(path / "m.mp4", np.zeros((1, 7, 8, 3), np.uint8), 25), "even height"),
+        (lambda path: report.write_movie(path / "m.avi", np.zeros((1, 8, 8, 3), np.uint8), 25.0), "path must end in"),
+        (lambda path: report.write_movie(path / "m.gif", np.zeros((1, 8, 8), np.uint8), 25.0), "frames"),
+        (lambda path: report.write_movie(path / "m.gif", np.zeros((1, 8, 8, 3), np.uint8), 0.0), "frame_rate"),
+        (lambda path: report.write_movie(path / "m.mp4", np.zeros((1, 7, 8, 3), np.uint8), 25.0), "even height"),
     ],
 )
 def test_movies_refuse(tmp_path, call, message):

@@ -36,7 +36,7 @@ def picture(signal: np.ndarray, mesh: np.ndarray) -> np.ndarray:
 
 
 def make_template(meshes: np.ndarray, changing: bool = True) -> Cine:
-    """Template whose speckle stays in place (the mesh need not move it: only its statistics count) and partly changes."""
+    """Template whose speckle stays in place and partly changes; only its brightness and its correlation matter."""
     frames = []
     for t, mesh in enumerate(meshes):
         share = 0.35 * abs(t - ES_FRAME) / ES_FRAME if changing else 0.0

@@ -80,7 +80,8 @@ def test_speckle_moves_with_the_mesh(still_template, still_mesh, cache, tiny):
     options = {"window_mm": 7.0, "search_mm": 0.0, "spacing_mm": SPACING}
     following = correlation_curves(frames, points, ES_FRAME, **options)[-1, :, 1]
     staying = correlation_curves(frames, still_mesh.points_px, ES_FRAME, **options)[-1, :, 1]
-    assert np.median(following) > 0.8
+    # Not 1: the point spread function turns and widens on the way.
+    assert np.median(following) > 0.7
     assert np.median(staying) < 0.5
 
 

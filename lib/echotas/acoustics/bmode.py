@@ -60,7 +60,11 @@ def to_bmode(
         raise ValueError(f"reference must be positive, got {reference}")
     if not np.isfinite(np.sum(iq)):
         raise ValueError("iq must be finite, got NaN or infinite values")
-    power = torch.view_as_real(torch.from_numpy(np.ascontiguousarray(iq, np.complex64)) / float(reference)).square_().sum(-1)
+    power = (
+        torch.view_as_real(torch.from_numpy(np.ascontiguousarray(iq, np.complex64)) / float(reference))
+        .square_()
+        .sum(-1)
+    )
     decibel = power.clamp_(min=1e-30).log10_().mul_(10)
     grey = decibel.mul_(255 / dynamic_range_db).add_(255).clamp_(0, 255).round_()
     return grey.to(torch.uint8).numpy()

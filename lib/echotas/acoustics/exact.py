@@ -77,12 +77,12 @@ def simulate_exact(
 ) -> Complex[np.ndarray, "n_frames n_beams n_ranges"]:
     """Beamformed IQ of a cine, every frame by the frequency sum; arguments as in `simulate`."""
     positions, weights = check_frames(positions_m, reflectivity)
-    n_frames = max(len(positions), len(weights))
-    frames = []
+    (n_frames,) = np.broadcast_shapes(positions.shape[:1], weights.shape[:1])
+    iq = np.empty((n_frames, scan.n_beams, scan.n_ranges), np.complex64)
     for t in range(n_frames):
         here, rho = positions[t if len(positions) > 1 else 0], weights[t if len(weights) > 1 else 0]
-        frames.append(delay_and_sum(simulate_channels(here, rho, scan, None, elevation, device), scan))
-    return np.stack(frames)
+        iq[t] = delay_and_sum(simulate_channels(here, rho, scan, None, elevation, device), scan)
+    return iq
 
 
 class _Recorder:

@@ -83,20 +83,25 @@ class FastModel:
             ValueError: As in `check_frames`.
         """
         positions, weights = check_frames(positions_m, reflectivity)
-        n_frames = max(len(positions), len(weights))
+        (n_frames,) = np.broadcast_shapes(positions.shape[:1], weights.shape[:1])
         iq = np.empty((n_frames, self.plan.scan.n_beams, self.plan.scan.n_ranges), np.complex64)
         off_table = np.zeros(n_frames, dtype=np.int64)
-        static = self._operator(positions[0]) if len(positions) == 1 else None
+        # Scatterers move little within a cine: in the first frame's grid order, every splat walks memory in order.
+        order = self._grid_order(positions[0]) if n_frames else slice(None)
+        static = self._operator(positions[0, order]) if len(positions) == 1 else None
         for start in range(0, n_frames, FRAMES_PER_BATCH):
             batch = slice(start, min(start + FRAMES_PER_BATCH, n_frames))
             grids = []
             for t in range(batch.start, batch.stop):
-                matrix, values, off_table[t] = static or self._operator(positions[t])
-                grids.append(self._splat(matrix, values, weights[t if len(weights) > 1 else 0]))
+                matrix, values, off_table[t] = static or self._operator(positions[t, order])
+                grids.append(self._splat(matrix, values, weights[t if len(weights) > 1 else 0, order]))
             iq[batch] = self.apply(torch.stack(grids))
         if off_table.any():
             logger.info(
-                "%d to %d of %d scatterers per frame lie off the table", off_table.min(), off_table.max(), weights.shape[1]
+                "%d to %d of %d scatterers per frame lie off the table",
+                off_table.min(),
+                off_table.max(),
+                weights.shape[1],
             )
         return iq, off_table
 
@@ -131,6 +136,12 @@ class FastModel:
             padded[:, :, low : high + self._lens_taps - 1] += (terms @ lens).reshape(n_frames, n_rows, -1)
         half = self._lens_taps // 2
         return padded[:, :, half : half + n_columns]
+
+    def _grid_order(self, positions: Float[np.ndarray, "n 3"]) -> Int[np.ndarray, " n"]:
+        """Order of the scatterers along the grid's memory, row by row."""
+        row = np.arctan2(positions[:, 0], positions[:, 2]) / self.plan.row_step_rad
+        column = np.hypot(positions[:, 0], positions[:, 2]) / self.plan.scan.range_step_m
+        return np.argsort(np.floor(row) * 2 * self._shape[1] + column)
 
     def _operator(
         self, positions: Float[np.ndarray, "n 3"]

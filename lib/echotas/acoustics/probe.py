@@ -46,7 +46,11 @@ class Probe:
     """Length of the excitation, a windowed sine, in periods of the centre frequency."""
 
     def __post_init__(self) -> None:
-        if isinstance(self.n_elements, bool) or not isinstance(self.n_elements, int | np.integer) or self.n_elements < 2:
+        if (
+            isinstance(self.n_elements, bool)
+            or not isinstance(self.n_elements, int | np.integer)
+            or self.n_elements < 2
+        ):
             raise ValueError(f"n_elements must be an integer of at least 2, got {self.n_elements!r}")
         names = ("pitch_m", "width_m", "freq_center_hz", "speed_of_sound", "height_m", "focus_m", "n_cycles")
         for name in names:

@@ -56,7 +56,9 @@ class Scan:
             raise ValueError(f"start_m must be in (0, depth_m = {self.depth_m}), got {self.start_m}")
         coarsest = self.probe.speed_of_sound / (4 * self.probe.freq_center_hz * self.probe.bandwidth_percent / 100)
         if not 0 < self.range_step_m <= coarsest:
-            raise ValueError(f"range_step_m must be in (0, {coarsest:.3g}] to sample the pulse, got {self.range_step_m}")
+            raise ValueError(
+                f"range_step_m must be in (0, {coarsest:.3g}] to sample the pulse, got {self.range_step_m}"
+            )
         if self.sampling_hz is None:
             object.__setattr__(self, "sampling_hz", 4 * self.probe.freq_center_hz)
         if not self.sampling_hz >= 4 * self.probe.freq_center_hz:
@@ -83,7 +85,9 @@ class Scan:
     @property
     def centre_delays_s(self) -> Float[np.ndarray, " n_beams"]:
         """When a virtual element at the aperture's centre fires, s after the first element; the zero of range."""
-        return self._focal_distances_m().max(axis=1) / self.probe.speed_of_sound - self.focus_m / self.probe.speed_of_sound
+        return (
+            self._focal_distances_m().max(axis=1) / self.probe.speed_of_sound - self.focus_m / self.probe.speed_of_sound
+        )
 
     @property
     def transmit_delays_s(self) -> Float[np.ndarray, "n_beams n_elements"]:

@@ -100,7 +100,9 @@ def polar_resample(
     column = (apex[0] + range_mm * np.sin(scan.angles_rad)[:, None] / dx).astype(np.float32)
     row = (apex[1] + range_mm * np.cos(scan.angles_rad)[:, None] / dy).astype(np.float32)
     frames = [
-        cv2.remap(np.ascontiguousarray(frame, np.float32), column, row, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+        cv2.remap(
+            np.ascontiguousarray(frame, np.float32), column, row, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT
+        )
         for frame in image
     ]
     return np.stack(frames) if frames else np.empty((0, scan.n_beams, scan.n_ranges), np.float32)

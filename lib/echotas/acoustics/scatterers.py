@@ -16,10 +16,9 @@ def check_scatterers(positions_m: np.ndarray, reflectivity: np.ndarray) -> None:
         raise ValueError("positions_m must be finite, got NaN or infinite values")
     if not np.isfinite(np.sum(reflectivity)):
         raise ValueError("reflectivity must be finite, got NaN or infinite values")
-    if positions_m.size and not positions_m[..., 2].min() > 0:
-        raise ValueError(
-            f"positions_m must lie in front of the array (depth z > 0), got z = {positions_m[..., 2].min():.6g} m"
-        )
+    shallowest = positions_m[..., 2].min() if positions_m.size else np.inf
+    if not shallowest > 0:
+        raise ValueError(f"positions_m must lie in front of the array (depth z > 0), got z = {shallowest:.6g} m")
 
 
 def check_frames(positions_m: np.ndarray, reflectivity: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

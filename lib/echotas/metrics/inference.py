@@ -109,7 +109,7 @@ def cluster_bootstrap(
 
 def paired_comparison(
     baseline: Float[np.ndarray, " n_patients"],
-    others: Mapping[str, Float[np.ndarray, " n_patients"]],
+    others: Mapping[str, Float[np.ndarray, " _"]],
     zero_method: str = "pratt",
     method: str = "auto",
     correction: bool = False,

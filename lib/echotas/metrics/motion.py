@@ -129,7 +129,7 @@ def position_accuracy(
     spacing_mm: tuple[float, float],
     accepted: Accepted | None = None,
     query_frame: int | None = None,
-    thresholds_mm: Sequence[float] = (0.5, 1, 2, 4),
+    thresholds_mm: Sequence[float] = (0.5, 1.0, 2.0, 4.0),
 ) -> PositionAccuracy:
     """Share of positions less than each threshold in mm from the truth (strictly less).
 
@@ -145,7 +145,7 @@ def position_accuracy_px(
     image_shape: tuple[int, int],
     accepted: Accepted | None = None,
     query_frame: int | None = None,
-    thresholds_px: Sequence[float] = (1, 2, 4, 8, 16),
+    thresholds_px: Sequence[float] = (1.0, 2.0, 4.0, 8.0, 16.0),
     size_px: int = TAPVID_SIZE_PX,
 ) -> PositionAccuracy:
     """Share of positions less than each threshold in px of a `size_px` x `size_px` image from the truth.

@@ -16,7 +16,7 @@ from echotas.phantom.views import ViewPose
 
 __all__ = ["blood_frame", "leaflets", "valve_opening"]
 
-BLOOD_DB = -10.0
+BLOOD_DB = -7.5
 LEAFLET_DB = 7.0
 LEAFLET_SCATTERERS = 90
 LEAFLET_THICKNESS_MM = 1.6

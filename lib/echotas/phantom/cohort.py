@@ -17,7 +17,7 @@ from echotas.phantom.imaging import Artefacts, Echo, draw_artefacts, grey_images
 from echotas.phantom.kinematics import THICKENING, WallMotion, mesh_trajectories, move_wall
 from echotas.phantom.observer import ObserverModel, read_cine, reading_px
 from echotas.phantom.pathology import POPULATIONS, draw_disease, heart_rate_for, population_at, wall_knots
-from echotas.phantom.timing import BeatTiming, draw_timing, evaluate_knots
+from echotas.phantom.timing import BeatTiming, draw_timing, evaluate_knots, twist_course
 from echotas.phantom.tissue import TissueLook, draw_look, moving_tissue, resting_tissue
 from echotas.phantom.truth import annotated_labels, true_strain
 from echotas.phantom.views import ViewPose, draw_pose, second_pose, view_segment_curves
@@ -268,11 +268,12 @@ def build_beat(recording: RecordingPlan, settings: PhantomSettings | None = None
         view_segment_curves(curves, pose.azimuth_deg),
         es_frame,
         twist_deg=disease.twist_deg,
+        twist_course=twist_course(timing, times_ms),
         apex_descent_mm=disease.apex_descent_mm,
         rocking_deg=float(np.clip(local.normal(0, 1.5), -3, 3)),
         circumferential_share=circumferential,
         annulus_share=annulus,
-        elevation_shift_mm=float(np.clip(local.normal(0, 1.0), -2, 2)),
+        elevation_shift_mm=float(np.clip(local.normal(0, 0.8), -2, 2)),
         tilt_deg=pose.tilt_deg,
         thickening=settings.thickening,
     )

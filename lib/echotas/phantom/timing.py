@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.interpolate import PchipInterpolator
 
-__all__ = ["BeatTiming", "SegmentKnots", "draw_timing", "evaluate_knots", "segment_knots"]
+__all__ = ["BeatTiming", "SegmentKnots", "draw_timing", "evaluate_knots", "segment_knots", "twist_course"]
 
 SHORTEST_KNOT_MS = 4.0
 """Knots closer than this are dropped, so that interpolation never sees a step."""
@@ -168,3 +168,26 @@ def evaluate_knots(
         around_t = np.concatenate([t - cycle_ms, t, t + cycle_ms])
         curves.append(PchipInterpolator(around_t, np.tile(v, 3))(phase))
     return np.array(curves)
+
+
+def twist_course(timing: BeatTiming, times_ms: Float[np.ndarray, " n_times"]) -> Float[np.ndarray, " n_times"]:
+    """Twist over the beat, 0 at end-diastole and 1 at its peak near aortic closure; periodic.
+
+    A brief opposite turn in isovolumic contraction; almost half of the untwisting is over before the mitral valve opens, which is
+    why speckle changes fastest right after end-systole although the wall hardly shortens or lengthens then.
+    """
+    t = timing
+    filling = t.early_filling_end_ms - t.mitral_opening_ms
+    knots = _ordered(
+        t.cycle_ms,
+        [
+            t.aortic_opening_ms,
+            t.aortic_opening_ms + 0.4 * t.ejection_ms,
+            t.aortic_closure_ms - 15,
+            t.mitral_opening_ms,
+            t.mitral_opening_ms + 0.5 * filling,
+            min(t.early_filling_end_ms, t.cycle_ms - 30),
+        ],
+        [-0.06, 0.45, 1.0, 0.55, 0.2, 0.06],
+    )
+    return evaluate_knots([knots], times_ms, t.cycle_ms)[0]

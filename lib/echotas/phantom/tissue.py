@@ -24,7 +24,7 @@ _WIDTH_DEPTH_MM = np.array([0.0, 30.0, 60.0, 90.0, 120.0, 150.0, 180.0])
 _WIDTH_MM = np.array([9.0, 5.1, 2.4, 3.6, 5.3, 7.5, 9.7])
 POWER_WIDTH = 0.753
 """Integral of a Gaussian two-way power profile over its -6 dB amplitude width."""
-CHAMBER_DB = -24.0
+CHAMBER_DB = -13.0
 
 
 @dataclass(frozen=True, eq=False)

@@ -61,7 +61,7 @@ def draw_pose(view: View | str, anatomy: Anatomy, rng: np.random.Generator) -> V
     if view not in VIEW_AZIMUTH_DEG:
         raise ValueError(f"view must be one of {[str(one) for one in VIEW_AZIMUTH_DEG]}, got {view!r}")
     view = View(view)
-    tilt = float(np.clip(rng.normal(0, 5.5), -14, 14))
+    tilt = float(np.clip(rng.normal(0, 5.0), -14, 14))
     apex_depth = 31.6 + 2.5 * anatomy.body_size + 5.5 * float(np.clip(rng.normal(), -2, 2))
     return ViewPose(
         view=view,

@@ -15,7 +15,7 @@ from .overlay import paint_mesh, quantity_scale
 
 __all__ = ["overlay_frames", "side_by_side_frames", "write_movie"]
 
-Movie = UInt8[np.ndarray, "n_frames height width 3"]
+Movie = UInt8[np.ndarray, "_ _ _ 3"]
 
 # Pillow's own font: the same letters on every machine.
 CAPTION_PX = 16

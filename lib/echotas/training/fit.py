@@ -15,7 +15,7 @@ from echotas.trackers.registry import fitted_file
 from echotas.trackers.tas_net import TasNetConfig
 from echotas.training.augment import AugmentConfig
 from echotas.training.dataset import ClipConfig, load_sequence
-from echotas.training.loop import Callback, LoopConfig
+from echotas.training.loop import Callback, LoopConfig, OtherTraining
 from echotas.training.tas_net import TrainConfig, train
 
 __all__ = ["Fit", "fit", "split_patients"]
@@ -75,7 +75,7 @@ def fit(
         out: Folder for the fitted file and `curve.csv`; its bytes depend on data, settings and seed only.
         seed: Run seed.
         n_steps: Optimiser steps.
-        settings: Sections "loop", "clips", "augment" and plain keys of `TrainConfig`.
+        settings: Fields of `LoopConfig`, `ClipConfig`, `AugmentConfig` and `TrainConfig` by name; defaults where left out.
         model: Sizes of the network, keys of its configuration.
         initial: Fitted file to go on from.
         checkpoints: Folder for the resumable state; `out` if None. The state of another training is discarded.
@@ -85,6 +85,61 @@ def fit(
         ValueError: The tracker does not learn, or a setting is unknown; the message names it.
     """
     if tracker not in _FITTERS:
+        raise ValueError(f"tracker must be one that learns ({', '.join(_FITTERS)}), got {tracker!r}")
+    out = Path(out)
+    out.mkdir(parents=True, exist_ok=True)
+    result = _FITTERS[tracker](
+        list(training), list(validation), out, seed, n_steps, dict(settings or {}), dict(model or {}), initial,
+        Path(checkpoints or out), callback,
+    )  # fmt: skip
+    shown = result.curve.drop(columns=["seconds"], errors="ignore")
+    shown.round(6).to_csv(out / "curve.csv", index=False)
+    return result
+
+
+def _fit_mean_motion(training, validation, out, seed, n_steps, settings, model, initial, checkpoints, callback) -> Fit:
+    recordings = (read_recording(path) for path in training)
+    path = out / fitted_file("mean_motion")
+    fit_mean_motion(((item.cine, item.mesh) for item in recordings), path)
+    return Fit(path, pd.DataFrame(), 0, 0.0)
+
+
+def _fit_tas_net(training, validation, out, seed, n_steps, settings, model, initial, checkpoints, callback) -> Fit:
+    loop, clips, augment, rest = _distribute(settings, (LoopConfig, ClipConfig, AugmentConfig, TrainConfig))
+    config = TrainConfig(
+        seed=seed,
+        model=TasNetConfig(**_distribute(model, (TasNetConfig,))[0]),
+        loop=LoopConfig(**loop, n_steps=n_steps),
+        clips=ClipConfig(**clips),
+        augment=AugmentConfig(**augment),
+        **rest,
+    )
+    sequences = [[load_sequence(path) for path in paths] for paths in (training, validation)]
+    try:
+        result = train(config, *sequences, checkpoints, initial, callback)
+    except OtherTraining:
+        shutil.rmtree(checkpoints)  # the state of other data or settings is of no use to anyone
+        result = train(config, *sequences, checkpoints, initial, callback)
+    path = out / fitted_file("tas_net")
+    shutil.copyfile(result.weights_path, path.with_suffix(".tmp"))
+    os.replace(path.with_suffix(".tmp"), path)
+    return Fit(path, result.curve, result.n_steps, result.seconds)
+
+
+def _distribute(settings: Mapping[str, Any], kinds: Sequence[type]) -> list[dict[str, Any]]:
+    """Each setting to the first of the settings classes that has a field of its name; lists become tuples."""
+    known = [[field.name for field in fields(kind)] for kind in kinds]
+    parts: list[dict[str, Any]] = [{} for _ in kinds]
+    for name, value in settings.items():
+        owners = [index for index, names in enumerate(known) if name in names]
+        if not owners:
+            names = ", ".join(sorted({name for group in known for name in group}))
+            raise ValueError(f"settings must be of {names}, got {name!r}")
+        parts[owners[0]][name] = tuple(value) if isinstance(value, list) else value
+    return parts
+
+
+_FITTERS:
         raise ValueError(f"tracker must be one that learns ({', '.join(_FITTERS)}), got {tracker!r}")
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)

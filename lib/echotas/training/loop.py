@@ -15,9 +15,13 @@ from torch import Tensor, nn
 
 from echotas.training.checkpoint import load_checkpoint, save_checkpoint
 
-__all__ = ["LoopConfig", "TrainResult", "TrainingDiverged", "learning_rate_at", "run_loop"]
+__all__ = ["LoopConfig", "TrainResult", "OtherTraining", "TrainingDiverged", "learning_rate_at", "run_loop"]
 
 Callback = Callable[[int, dict[str, float]], None]
+
+
+class OtherTraining(ValueError):
+    """A folder holds the checkpoint of a training with other settings or data."""
 
 
 class TrainingDiverged(RuntimeError):
@@ -123,7 +127,7 @@ def run_loop(
     if checkpoint_path.exists():
         state = load_checkpoint(checkpoint_path)
         if state["identity"] != identity:
-            raise ValueError(f"out_dir {out_dir} holds the checkpoint of a training with other settings or data")
+            raise OtherTraining(f"out_dir {out_dir} holds the checkpoint of a training with other settings or data")
         model.load_state_dict(state["model"])
         optimiser.load_state_dict(state["optimiser"])
         step, seconds, best, rows, pending = (state[key] for key in ("step", "seconds", "best", "rows", "pending"))
