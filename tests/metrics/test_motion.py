@@ -28,7 +28,7 @@ def test_perfect_prediction_is_perfect_everywhere():
     assert metrics.median_trajectory_error_px(true, true, SHAPE) == 0
     assert metrics.position_accuracy(true, true, SPACING).average == 1
     assert metrics.end_point_error_mm(true, true, SPACING, 0, 3) == 0
-    assert metrics.wall_error_mm(true, true, SPACING) == metrics.WallError(0, 0)
+    assert metrics.wall_error_mm(true, true, SPACING) == metrics.WallError(0.0, 0.0)
 
 
 def test_a_known_offset_gives_its_length():

@@ -1,5 +1,6 @@
 """A small checkout in a temporary folder: parameters, notebooks, the real library."""
 
+import shutil
 from pathlib import Path
 
 import nbformat
@@ -39,6 +40,22 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, parameters: dict)
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(parameters), encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run database with tables and nothing in them; making the tables takes seconds."""
+    from mlflow import MlflowClient
+
+    path = tmp_path_factory.mktemp("database") / "mlflow.db"
+    MlflowClient(tracking_uri=f"sqlite:///{path}").search_experiments()
+    return path
+
+
+@pytest.fixture
+def run_database(workspace: Path, empty_database: Path) -> Path:
+    """The small checkout's own run database."""
+    return Path(shutil.copyfile(empty_database, workspace / "mlflow.db"))
 
 
 def write_notebook(path: Path, *cells: tuple[str, str], defaults: str = "seed = 0\nconfig = {}") -> Path:

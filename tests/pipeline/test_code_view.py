@@ -84,10 +84,10 @@ def test_words_do_not_change_the_view(library: Path, notebook: Path):
 def test_code_cells_and_their_tags_change_the_view(library: Path, notebook: Path):
     views = {notebook_view(notebook, library)}
     changed = nbformat.read(notebook, as_version=4)
-    changed.cells[2].source += "\nx = 1"
+    changed.cells[3].source += "\nx = 1"
     nbformat.write(changed, notebook)
     views.add(notebook_view(notebook, library))
-    changed.cells[2].metadata["tags"] = ["parameters"]
+    changed.cells[3].metadata["tags"] = ["other"]
     nbformat.write(changed, notebook)
     views.add(notebook_view(notebook, library))
     assert len(views) == 3

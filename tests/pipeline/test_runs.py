@@ -1,4 +1,4 @@
-"""A run holds what people look for: parameters, curves, finals, figures, tags; and reports can fill an empty database."""
+"""A run holds what people look for: parameters, curves, finals, figures, tags; reports can fill an empty database."""
 
 import nbformat
 import pytest
@@ -10,7 +10,7 @@ from echotas.pipeline.backfill import backfill, serve_command
 
 
 @pytest.fixture
-def finished(workspace, monkeypatch):
+def finished(workspace, run_database, monkeypatch):
     """A finished run, as MLflow tells it, and its client."""
     monkeypatch.setenv("DVC_STAGE", "track@frozen")
     monkeypatch.setenv("ECHOTAS_PROFILE", "smoke")
@@ -75,7 +75,7 @@ def test_backfill_makes_missing_runs_once(finished, workspace):
     assert [item.path for item in artifacts] == ["notebook/20_track.html", "notebook/20_track.ipynb"]
 
 
-def test_failing_run_is_marked_and_gives_no_summary(workspace, tmp_path, monkeypatch):
+def test_failing_run_is_marked_and_gives_no_summary(workspace, run_database, tmp_path, monkeypatch):
     journal = tmp_path / "journal.jsonl"
     monkeypatch.setenv(runs.JOURNAL_VARIABLE, str(journal))
     with pytest.raises(KeyError), runs.start("training", "x") as run:

@@ -28,10 +28,18 @@ def executed(root: str, number: int) -> tuple:
             traceback=[f"File /tmp/ipykernel_{number}/{number}.py:1", f"File {root}/lib/a.py"],
         ),
     ]
-    metadata = {"tags": ["raises-exception"], "papermill": {"duration": number}, "execution": {"iopub": number}}
+    metadata = {
+        "tags": ["raises-exception"],
+        "papermill": {"duration": number},
+        "execution": {"iopub.status.busy": str(number)},
+    }
     cell = new_code_cell("f()", id="a", outputs=outputs, metadata=metadata, execution_count=1)
     injected = new_code_cell("seed = 1", id=f"random{number}", metadata={"tags": ["injected-parameters"]})
-    widgets = {"papermill": {"start_time": number}, "widgets": {str(number): {}}, "language_info": {"version": "3"}}
+    widgets = {
+        "papermill": {"start_time": number},
+        "widgets": {str(number): {}},
+        "language_info": {"name": "python", "version": str(number)},
+    }
     return new_notebook(cells=[injected, cell], metadata=widgets), Path(root)
 
 

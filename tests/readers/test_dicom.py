@@ -164,7 +164,14 @@ def test_truncated_file_is_refused(tmp_path, frames, write_dicom, share):
     whole = write_dicom(tmp_path / "a.dcm", frames, [region()], FrameTime="20").read_bytes()
     path = tmp_path / "cut.dcm"
     path.write_bytes(whole[: int(share * len(whole))])
-    with pytest.raises(ReaderError, match=r"cut\.dcm: .*"):
+    with pytest.raises(ReaderError, match=r"cut\.dcm: .*truncated"):
+        read_dicom(path)
+
+
+def test_truncated_real_file_is_refused(tmp_path, real):
+    path = tmp_path / "cut.dcm"
+    path.write_bytes(real("dicom/examples_ybr_color.dcm").read_bytes()[:200_000])
+    with pytest.raises(ReaderError, match=r"cut\.dcm: is truncated"):
         read_dicom(path)
 
 

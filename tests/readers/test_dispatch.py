@@ -5,7 +5,7 @@ import pytest
 
 from echotas.readers import ReaderError, file_kind, read_cine
 from echotas.records import Cine, View
-from echotas.store import write_recording
+from echotas.store import read_recording, write_recording
 
 
 @pytest.fixture
@@ -36,6 +36,14 @@ def test_every_kind_gives_the_same_frames(tmp_path, files, name):
     np.testing.assert_array_equal(cine.frames, files)
     assert (cine.spacing_mm, cine.view) == ((0.3, 0.3), View.A4C)
     np.testing.assert_allclose(cine.times_s, np.arange(4) / 50)
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_what_is_read_can_be_stored(tmp_path, files, name):
+    cine = read_cine(tmp_path / name, frame_rate=50)
+    stored = read_recording(write_recording(tmp_path / "stored.h5", cine=cine)).cine
+    np.testing.assert_array_equal(stored.frames, cine.frames)
+    assert (stored.meta, stored.spacing_mm) == (cine.meta, cine.spacing_mm)
 
 
 @pytest.mark.parametrize("name", ["a.avi", "b.dcm", "c.h5"])

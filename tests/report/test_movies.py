@@ -32,7 +32,8 @@ def test_overlay_without_values_draws_the_cells():
 
 def test_confidence_has_its_own_colours():
     low, high = (
-        report.overlay_frames(CINE, MESH, np.full((4, 4, 3), float(v)), "confidence", 2.0, 1.0)[0, 80, 30] for v in (0, 1)
+        report.overlay_frames(CINE, MESH, np.full((4, 4, 3), float(v)), "confidence", 2.0, 1.0)[0, 80, 30]
+        for v in (0, 1)
     )
     assert int(high[1]) > int(low[1]) + 100
 

@@ -27,7 +27,7 @@ def test_image_of_a_constant_is_the_static_map():
     image = coherence_image(FLAT, np.full((9, 3), 0.8), (80, 80), 6.0)
     assert image.dtype == np.float32
     np.testing.assert_allclose(image[30:41, 40], 0.8, rtol=1e-5)
-    np.testing.assert_allclose(image[40:48, 40], static_coherence(np.arange(8), 0.8, 6.0), atol=0.02)
+    np.testing.assert_allclose(image[40:48, 40], static_coherence(np.arange(8.0), 0.8, 6.0), atol=0.02)
     assert (image[:23] == 0).all()
 
 
@@ -52,8 +52,8 @@ def test_wall_outside_the_image_gives_zeros():
 @settings(max_examples=20, deadline=None)
 @given(coherence=UNIT)
 def test_amplitude_weights_sum_to_one_and_power_weights_keep_the_power(coherence):
-    assert sum(mix_weights(np.array(coherence))) == pytest.approx(1)
-    assert sum(weight**2 for weight in mix_weights(np.array(coherence), "power")) == pytest.approx(1)
+    assert sum(mix_weights(np.array([coherence]))) == pytest.approx(1)
+    assert sum(weight**2 for weight in mix_weights(np.array([coherence]), "power")) == pytest.approx(1)
 
 
 def test_weights_at_the_limits():
@@ -69,7 +69,7 @@ def test_floor_maps_chance_to_zero_and_keeps_one():
 @settings(max_examples=20, deadline=None)
 @given(coherence=UNIT, target=UNIT, achieved=UNIT, alpha=st.floats(0, 3))
 def test_refinement_moves_against_the_error_and_stays_in_range(coherence, target, achieved, alpha):
-    result = float(refined(np.array(coherence), np.array(target), np.array(achieved), alpha))
+    result = float(refined(np.array([coherence]), np.array([target]), np.array([achieved]), alpha)[0])
     assert 0 <= result <= 1
     assert (result - coherence) * (target - achieved) >= -1e-12
 

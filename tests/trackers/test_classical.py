@@ -11,7 +11,7 @@ from echotas.trackers import create
 from echotas.trackers.block_matching import _read_grid
 from echotas.trackers.blocks.patches import crop_box, patch_correlation
 from echotas.trackers.lucas_kanade_mesh import smooth_local_linear
-from tests.trackers.conftest import as_cine, horseshoe, mesh_uv, texture, translated
+from .conftest import as_cine, horseshoe, mesh_uv, texture, translated
 
 QUERY = horseshoe().reshape(-1, 2)
 

@@ -5,7 +5,7 @@ import pytest
 
 from echotas.records import Cine
 from echotas.trackers import available, create
-from tests.trackers.conftest import as_cine, horseshoe, mesh_uv, translated
+from .conftest import as_cine, horseshoe, mesh_uv, translated
 
 CLASSICAL = ("block_matching", "farneback", "lucas_kanade", "lucas_kanade_mesh")
 QUERY = horseshoe().reshape(-1, 2)
@@ -37,8 +37,8 @@ def test_same_input_gives_the_same_bytes(name, moving, config_of):
 def test_nothing_moves_in_a_still_cine(name, config_of):
     cine = as_cine(np.repeat(translated((0, 0), 1), 5, axis=0))
     tracks = create(name, **config_of(name, 5)).track(cine, QUERY, 2, UV)
-    # Random weights of the network still make moves of a few hundredths of a cell; the oracle rounds to 0.1 px.
-    tolerance = {"tas_net": 0.5, "oracle": 0.051, "block_matching": 0.02}.get(name, 1e-3)
+    # Random weights move points by up to half a feature cell (8 px); the oracle rounds to 0.1 px.
+    tolerance = {"tas_net": 4.0, "oracle": 0.051, "block_matching": 0.02}.get(name, 1e-3)
     np.testing.assert_allclose(tracks.points_px, np.repeat(QUERY[None], 5, axis=0), atol=tolerance)
 
 

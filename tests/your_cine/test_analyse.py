@@ -231,6 +231,9 @@ def test_exception(cine, line, arguments, message):
 
 
 def test_contour_outside_the_sector_is_refused(cine):
-    narrow = replace(cine, sector=Sector((80, 0), 20, 0, 135))
+    narrow = replace(cine, sector=Sector((80, 0), 16, 0, 135))
     with pytest.raises(ValueError, match="centre_line_px must lie inside the scanned sector"):
         analyse(narrow, centre_line(), ES, Swelling(), wall_thickness_mm=8)
+    cut = replace(cine, sector=Sector((80, 0), 24.2, 0, 135))
+    result = analyse(cut, centre_line(), ES, Swelling(), wall_thickness_mm=8)
+    assert any("outside the scanned sector" in warning for warning in result.warnings)

@@ -75,8 +75,8 @@ def tgc_curve(
 ) -> Float[np.ndarray, " n_ranges"]:
     """Gain over range that flattens a cine's mean level; multiply the IQ by it.
 
-    One curve for all frames and beams: the least-squares polynomial of the log mean envelope over range. Degree 1 is the
-    exponential of a time-gain compensation; 2 or 3 also follow the focus.
+    One curve for all frames and beams: the least-squares polynomial of the log mean envelope over range. Degree 1 is
+    the exponential of a time-gain compensation; 2 or 3 also follow the focus.
 
     Args:
         iq: IQ of a whole cine.

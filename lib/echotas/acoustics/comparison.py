@@ -76,7 +76,9 @@ def elevation_decorrelation(
 
     Taken over the samples above 10 % of the first image's maximum, so that the empty part of the sector does not count.
     """
-    moved = positions_m[None] + np.stack([np.zeros_like(shifts_mm), 1e-3 * shifts_mm, np.zeros_like(shifts_mm)], 1)[:, None]
+    moved = (
+        positions_m[None] + np.stack([np.zeros_like(shifts_mm), 1e-3 * shifts_mm, np.zeros_like(shifts_mm)], 1)[:, None]
+    )
     amplitude = np.repeat(reflectivity[None], len(shifts_mm), axis=0)
     envelope = np.abs(simulate(moved, amplitude, scan, method=method, elevation=True, cache_dir=cache_dir))
     shown = envelope[0] > 0.1 * envelope[0].max()

@@ -1,9 +1,9 @@
 """The lens factor as a short sum: M(y, r, f)^2 ~ sum_q a_q(y, r) g_q(f; r).
 
-A scatterer at elevation y then needs Q amplitudes, and each of the Q grids one short axial filter, whatever the number of
-scatterers. The factors come from an SVD over y and f, weighted by the two-way spectrum, at the ends of the response's
-range blocks; successive bases are rotated onto each other (orthogonal Procrustes), so that both factors may be
-interpolated between the ends. At 2.5 MHz and a 14 mm lens, three terms leave 2-5 % of the factor.
+A scatterer at elevation y then needs Q amplitudes, and each of the Q grids one short axial filter, whatever the number
+of scatterers. The factors come from an SVD over y and f, weighted by the two-way spectrum, at the ends of the
+response's range blocks; successive bases are rotated onto each other (orthogonal Procrustes), so that both factors may
+be interpolated between the ends. At 2.5 MHz and a 14 mm lens, three terms leave 2-5 % of the factor.
 """
 
 from dataclasses import dataclass

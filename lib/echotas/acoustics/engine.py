@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Complex
 
+from echotas.acoustics.elevation import HALF_SLAB_M
 from echotas.acoustics.fast import fast_model
 from echotas.acoustics.response import ResponsePlan
 from echotas.acoustics.scan import Scan
@@ -33,8 +34,8 @@ def simulate(
     The IQ is linear in the reflectivities: the sum of two calls (moving tissue, static background) is the IQ of both.
 
     Args:
-        positions_m: (lateral, elevation, depth) in m, (n_frames, n, 3); or (n, 3) for scatterers that do not move, which
-            is much cheaper for "fast" and "cole". No scatterers at all give zeros.
+        positions_m: (lateral, elevation, depth) in m, (n_frames, n, 3); or (n, 3) for scatterers that do not move,
+            which is much cheaper for "fast" and "cole". No scatterers at all give zeros.
         reflectivity: Signed amplitude of each scatterer, (n_frames, n), or (n,) if constant.
         scan: The scan.
         method: "fast", the tabulated response (1-3 % of the exact IQ beyond 3 cm at rank 8); "exact", the frequency sum
@@ -68,23 +69,31 @@ def simulate(
     return fast_model(plan, device, cache_dir, elevation_terms).simulate(positions_m, reflectivity)[0]
 
 
-def count_off_table(positions_m: np.ndarray, scan: Scan, offset_deg: float = 7.0) -> np.ndarray:
+def count_off_table(
+    positions_m: np.ndarray, scan: Scan, offset_deg: float = 7.0, elevation: bool = False
+) -> np.ndarray | int:
     """How many scatterers of each frame the "fast" and "cole" engines leave out, int (n_frames,) or a single int.
 
     Args:
         positions_m: (n_frames, n, 3) or (n, 3), m.
         scan: The scan.
         offset_deg: As given to `simulate`.
+        elevation: As given to `simulate`.
 
     Returns:
-        Scatterers further than the offset beyond the outermost beams, or further than the echo's length beyond the
-        imaged ranges. They would add next to nothing to the image.
+        Scatterers further than the offset beyond the outermost beams, further than the echo's length beyond the imaged
+        ranges or, with elevation, outside the tabulated slab. They would add next to nothing to the image.
     """
     plan = ResponsePlan(scan, offset_deg=offset_deg)
     positions = np.asarray(positions_m, dtype=np.float64)
     range_m = np.hypot(positions[..., 0], positions[..., 2])
-    row = (np.arctan2(positions[..., 0], positions[..., 2]) - plan.row_angles_rad[0]) / plan.row_step_rad
+    if elevation:
+        range_m = np.hypot(range_m, positions[..., 1])
+    row = (np.arcsin(positions[..., 0] / range_m) - plan.row_angles_rad[0]) / plan.row_step_rad
     column = (range_m - plan.column_ranges_m[0]) / scan.range_step_m
     rows, columns = len(plan.row_angles_rad), len(plan.column_ranges_m)
     inside = (row >= 1) & (row < rows - 2) & (column >= 1) & (column < columns - 2)
-    return (~inside).sum(axis=-1)
+    if elevation:
+        inside &= np.abs(positions[..., 1]) <= HALF_SLAB_M
+    off_table = (~inside).sum(axis=-1)
+    return off_table if positions.ndim > 2 else int(off_table)

@@ -2,8 +2,8 @@
 
 Per frequency, with G (n, E) the element responses, W (E, B) the transmit delays and rho the reflectivities,
 P = G W is the pressure at the scatterers and X = G^T (rho * P) the echo at the elements; the channel signal is
-rf(t) = 2 Re integral X(f) S(f) H(f)^2 exp(i 2 pi f t) df, times the element width in 2-D. (MUST's amplitude is this times
-its own frequency step over the sampling frequency, so it depends on the deepest scatterer; here it does not.)
+rf(t) = 2 Re integral X(f) S(f) H(f)^2 exp(i 2 pi f t) df, times the element width in 2-D. (MUST's amplitude is this
+times its own frequency step over the sampling frequency, so it depends on the deepest scatterer; here it does not.)
 
 Scatterers are handled in small polar patches. Taking out the delays of the patch's centre leaves arrivals within some
 10-20 us, so tens of frequencies do instead of thousands; the sum stays exact up to the pulse's tails.

@@ -1,8 +1,8 @@
 """Fast engine: splat scatterers on a polar grid, then apply the tabulated rank-K response as matrix products.
 
 IQ = sum_blocks sum_k v_k * ( sum_o U_k[b, o] grid[row(b) + o, n] ): the cost after the splat depends neither on the
-number of scatterers nor on the number of transmits. With elevation, the lens factor M(y, r, f)^2 is expanded over Q terms
-(see `elevation`): Q grids, each with its short axial filter, are summed before the response.
+number of scatterers nor on the number of transmits. With elevation, the lens factor M(y, r, f)^2 is expanded over Q
+terms (see `elevation`): Q grids, each with its short axial filter, are summed before the response.
 """
 
 import functools

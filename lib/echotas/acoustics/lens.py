@@ -1,11 +1,14 @@
 """The elevation lens: how strongly an element of height h, focused at R_f, speaks to a point off the image plane.
 
-The rectangular height is a sum of four complex Gaussians A_n exp(-B_n (eta / h)^2) (Wen and Breazeale 1988); the Fresnel
-integral over the height then has the closed form, with k = 2 pi f / c and r the distance,
+The rectangular height is a sum of four complex Gaussians A_n exp(-B_n (eta / h)^2) (Wen and Breazeale 1988); the
+Fresnel integral over the height then has the closed form, with k = 2 pi f / c and r the distance,
 q_n = 1 / ((i k / 2) (1 / R_f - 1 / r) + B_n / h^2),
 M(y, r, f) = sum_n A_n sqrt(pi q_n) exp(-k^2 y^2 q_n / (4 r^2) + i k y^2 / (2 r)).
-Source: Garcia 2022, SIMUS part I (3-D), with the coefficients of MUST. One factor M(y, r, f)^2 per scatterer (r from the
-probe's centre) stands for transmit and receive of all elements: 1 % of the signal's norm.
+Source: Garcia 2022, SIMUS part I (3-D), with the coefficients of MUST.
+
+One factor M(y, r, f)^2 per scatterer (r from the probe's centre) stands for transmit and receive of all elements.
+Against a factor per element this costs, for speckle within 4 mm of the plane and beyond 3 cm, 0.8 % of the beamformed
+signal's norm on the axis and 4.5 % on a beam at -30 degrees, where the distances of the elements differ most.
 """
 
 import numpy as np

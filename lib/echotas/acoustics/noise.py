@@ -25,8 +25,8 @@ def add_thermal_noise(
 
     A receiver adds the same noise at all depths and the gain that undoes the tissue's attenuation lifts it. The engines
     simulate no attenuation, so their echoes are as if already compensated; the noise gets that gain here:
-    rms(R) = reference 10^(-snr_db / 20) 10^(2 attenuation fc (R - reference_range) / 20). It has the receive band of the
-    probe along range and is independent between beams and frames.
+    rms(R) = reference 10^(-snr_db / 20) 10^(2 attenuation fc (R - reference_range) / 20). It has the receive band of
+    the probe along range and is independent between beams and frames.
 
     Args:
         iq: IQ of a whole cine.

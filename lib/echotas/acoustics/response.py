@@ -3,9 +3,10 @@
 The beamformed IQ is linear in the reflectivities, and the echo of a scatterer at range r on beam b depends only on b,
 on r and on the angle between scatterer and beam. For a row of ranges r_j, h[b, o, m] is that echo at angle offset o and
 axial sample m, computed from the same frequency sums as `exact`. Per range an SVD over m gives
-h[b, o, m] ~ sum_k U_k[b, o] v_k[m]; the classic COLE (Gao et al. 2009) is the separable case of one real profile and one
-pulse. Ranges are cut into blocks; within a block, U is fixed and v changes linearly from the block's first to its last
-range. Blocks shrink where the wavefront's curvature changes quickly: x^2 / (2 r) changes by x^2 d / (2 r^2) over d.
+h[b, o, m] ~ sum_k U_k[b, o] v_k[m]; the classic COLE (Gao et al. 2009) is the separable case of one real profile and
+one pulse. Ranges are cut into blocks; within a block, U is fixed and v changes linearly from the block's first to its
+last range. Blocks shrink where the wavefront's curvature changes quickly: x^2 / (2 r) changes by x^2 d / (2 r^2) over
+d.
 """
 
 import hashlib
@@ -326,7 +327,7 @@ def _write(path: Path, response: Response) -> None:
 
 
 def _read(path: Path, plan: ResponsePlan) -> Response:
-    with np.load(path, allow_pickle=False) as file:
+    with open(path, "rb") as handle, np.load(handle, allow_pickle=False) as file:
         if str(file["key"]) != plan.key:
             raise ValueError("its key does not belong to this scan")
         half, axial = file["coef"], file["axial"]

@@ -133,8 +133,9 @@ class Scan:
     ) -> Float[np.ndarray, "*batch 2"]:
         """Image position of points in space, (x, y) = (column, row) px.
 
-        A point off the image plane keeps its range and its lateral position, as its echo does: it appears at depth
-        sqrt(y^2 + z^2).
+        A point off the image plane is projected onto it. Its echo lies there to within y^2 / (2 |r - R|), with r its
+        range and R the focus of the elevation lens: the lens bends the wavefront, so that echoes appear shallower
+        before its focus and deeper behind it.
 
         Args:
             positions_m: (lateral, elevation, depth) in m, (..., 3).
@@ -150,7 +151,7 @@ class Scan:
         dx, dy = check_spacing(spacing_mm)
         width = (shape or self.image_shape(spacing_mm))[1]
         column = positions[..., 0] * 1e3 / dx + (width - 1) / 2
-        row = np.hypot(positions[..., 1], positions[..., 2]) * 1e3 / dy
+        row = positions[..., 2] * 1e3 / dy
         return np.stack([column, row], axis=-1)
 
     def positions_of(

@@ -17,7 +17,8 @@ def scan_convert(
 ) -> UInt8[np.ndarray, "n_frames height width"]:
     """Image of the sector by bilinear interpolation, black outside.
 
-    Where the range step is finer than a pixel, ranges are first averaged over one pixel, so that speckle does not alias.
+    Where the range step is finer than a pixel, ranges are first averaged over one pixel, so that speckle does not
+    alias.
 
     Args:
         polar: Grey levels 0..255, u8 or float, (n_frames, n_beams, n_ranges).
@@ -36,6 +37,8 @@ def scan_convert(
         raise ValueError(
             f"polar must be (n_frames, n_beams = {scan.n_beams}, n_ranges = {scan.n_ranges}), got {polar.shape}"
         )
+    if polar.dtype != np.uint8 and not np.isfinite(polar).all():
+        raise ValueError("polar must be finite, got NaN or infinite values")
     spacing = check_spacing(spacing_mm)
     height, width = shape or scan.image_shape(spacing)
     if height < 1 or width < 1:
@@ -43,7 +46,8 @@ def scan_convert(
     factor, beam, sample = _image_to_polar(scan, spacing, (height, width))
     images = np.empty((len(polar), height, width), np.uint8)
     for image, frame in zip(images, polar, strict=True):
-        frame = np.clip(frame, 0, 255).astype(np.uint8) if frame.dtype != np.uint8 else frame
+        if frame.dtype != np.uint8:
+            frame = np.rint(np.clip(frame, 0, 255)).astype(np.uint8)
         if factor > 1:
             usable = frame.shape[1] // factor * factor
             frame = cv2.resize(frame[:, :usable], (usable // factor, frame.shape[0]), interpolation=cv2.INTER_AREA)
@@ -62,7 +66,7 @@ def _image_to_polar(scan: Scan, spacing: tuple[float, float], shape: tuple[int, 
     angle = np.arctan2(x_mm, z_mm[:, None])
     angles = scan.angles_rad
     beam = (angle - angles[0]) / (angles[1] - angles[0])
-    factor = max(1, int(min(spacing) / 1e3 / scan.range_step_m))
+    factor = max(1, int(min(spacing) / 1e3 / scan.range_step_m + 1e-6))
     sample = (range_m - scan.start_m) / scan.range_step_m
     tolerance = 1e-6
     outside = (beam < -tolerance) | (beam > scan.n_beams - 1 + tolerance) | (sample < -tolerance)

@@ -8,8 +8,9 @@ import numpy as np
 
 from echotas.geometry.contour import resample_line
 from echotas.geometry.mesh import mesh_uv, radial_mesh
-from echotas.records import Cine, Tracks, check_spacing
+from echotas.records import Cine, check_spacing
 from echotas.store import Recording, read_recording, write_tracks
+from echotas.trackers.base import Query
 from echotas.trackers.registry import create, required
 
 __all__ = ["TRUE_START", "Start", "starting_meshes", "track_recording"]
@@ -69,8 +70,7 @@ def track_recording(
     if "truth" in required(tracker):
         config = {**config, "truth": recording.mesh}
     follow = create(tracker, **config)
-    tracks: dict[str, Tracks] = {}
-    for name, start in starting_meshes(recording, n_long, n_rad, wall_thickness_mm).items():
-        shape = start.mesh_px.shape[:2]
-        tracks[name] = follow.track(recording.cine, start.mesh_px.reshape(-1, 2), start.frame, mesh_uv(*shape))
+    starts = starting_meshes(recording, n_long, n_rad, wall_thickness_mm)
+    queries = [Query(start.mesh_px.reshape(-1, 2), start.frame, mesh_uv(n_long, n_rad)) for start in starts.values()]
+    tracks = dict(zip(starts, follow.track_all(recording.cine, queries), strict=True))
     return write_tracks(out, tracks, {"tracker": tracker, "n_long": n_long, "n_rad": n_rad})

@@ -138,7 +138,7 @@ def icc_a1(readings: Float[np.ndarray, "n_patients n_readings"], confidence: flo
     msr, msc = k * (rows**2).sum() / (n - 1), n * (columns**2).sum() / (k - 1)
     mse = (rest**2).sum() / ((n - 1) * (k - 1))
     # Where readings agree exactly, what is left of MSC and MSE is rounding of the mean.
-    if np.ptp(readings, axis=1).max() == 0:
+    if np.ptp(readings, axis=1).max() <= 1e-12 * np.abs(readings).max():
         return Icc(1.0, 1.0, 1.0, n, k)
     icc = (msr - mse) / (msr + (k - 1) * mse + k * (msc - mse) / n)
     a = k * icc / (n * (1 - icc))

@@ -1,7 +1,7 @@
 """The left ventricle of one patient at end-diastole: size, outline, wall thickness, and its section at an azimuth.
 
-Numbers: measurements on 499 annotated four-chamber images (virtual-patient numbers, sections 1.1-1.3). The outline is the
-mean endocardium of the patient's EF class, warped to sampled widths and length.
+Numbers: measurements on 499 annotated four-chamber images (virtual-patient numbers, sections 1.1-1.3). The outline is
+the mean endocardium of the patient's EF class, warped to sampled widths and length.
 """
 
 from dataclasses import dataclass
@@ -17,14 +17,25 @@ MIDWALL_NODES = 141
 """Nodes of the centre line; every fourth one is a node of the 36-point mesh."""
 
 LENGTH_LOSS = 0.03
+"""Share of the length that rounding off the apex takes away."""
 TIGHTEST_RADIUS_MM = 20.0
 """Smallest radius of curvature of the centre line at end-diastole; half a wall must fit inside it."""
 
-# Mean endocardial outline at ED by EF class: x from the long axis (negative = septum), y from mid-annulus, over length.
+# Mean endocardial outline at ED by EF class, 13 points at equal arc from the septal to the lateral hinge, in hundredths
+# of the length: x from the long axis (negative = septum), y from the mid-annulus.
 _OUTLINE = {
-    "EF>50": "-.20,.03 -.26,.21 -.24,.39 -.23,.58 -.21,.77 -.12,.94 .05,.99 .20,.88 .28,.71 .32,.52 .32,.33 .29,.14 .20,-.03",
-    "EF35-50": "-.21,.03 -.27,.21 -.24,.40 -.23,.59 -.21,.78 -.12,.94 .05,.99 .20,.88 .28,.71 .33,.52 .33,.33 .30,.14 .21,-.03",
-    "EF<35": "-.22,.04 -.28,.22 -.25,.41 -.24,.60 -.21,.79 -.11,.95 .06,.99 .22,.87 .30,.70 .35,.51 .35,.32 .32,.13 .22,-.04",
+    "EF>50": (
+        (-20, -26, -24, -23, -21, -12, 5, 20, 28, 32, 32, 29, 20),
+        (3, 21, 39, 58, 77, 94, 99, 88, 71, 52, 33, 14, -3),
+    ),
+    "EF35-50": (
+        (-21, -27, -24, -23, -21, -12, 5, 20, 28, 33, 33, 30, 21),
+        (3, 21, 40, 59, 78, 94, 99, 88, 71, 52, 33, 14, -3),
+    ),
+    "EF<35": (
+        (-22, -28, -25, -24, -21, -11, 6, 22, 30, 35, 35, 32, 22),
+        (4, 22, 41, 60, 79, 95, 99, 87, 70, 51, 32, 13, -4),
+    ),
 }
 
 # Mean, SD in mm by EF class: length; annulus width; cavity width 25, 50, 75 % from the base.
@@ -70,7 +81,7 @@ class Anatomy:
 
 @dataclass(frozen=True, eq=False)
 class Section:
-    """The wall in one view plane at end-diastole, in the frame of the long axis (rho across, zeta from base to apex)."""
+    """The wall in one view plane at end-diastole; frame of the long axis: rho across, zeta from base to apex."""
 
     midwall_mm: np.ndarray
     """(MIDWALL_NODES, 2) (rho, zeta), left hinge -> apex (0, zeta) -> right hinge, equal arc."""
@@ -202,7 +213,7 @@ def section_at(
         raise ValueError(f"foreshortening_deg must be in 0..25, got {foreshortening_deg}")
     if not 0 <= right_wall_cut_mm <= 25:
         raise ValueError(f"right_wall_cut_mm must be in 0..25, got {right_wall_cut_mm}")
-    outline = np.array([[float(v) for v in pair.split(",")] for pair in _OUTLINE[anatomy.ef_class].split()])
+    outline = 0.01 * np.array(_OUTLINE[anatomy.ef_class], dtype=float).T
     turn = np.deg2rad(azimuth_deg - anatomy.minor_axis_azimuth_deg)
     ratio = 1 + (anatomy.minor_axis_ratio - 1) * np.sin(turn) ** 2
     # The septum is the straight side; opposite walls swap character smoothly as the plane turns.
@@ -219,9 +230,7 @@ def section_at(
     blend = np.clip(septal, 0, 1)
     base = blend * anatomy.thickness_mm + (1 - blend) * anatomy.thickness_mm[::-1]
     knots = np.clip(base * factors, 5.0, 22.0)
-    thickness = PchipInterpolator(_THICKNESS_PLACE, knots)(
-        np.clip(place, _THICKNESS_PLACE[0], _THICKNESS_PLACE[-1])
-    )
+    thickness = PchipInterpolator(_THICKNESS_PLACE, knots)(np.clip(place, _THICKNESS_PLACE[0], _THICKNESS_PLACE[-1]))
 
     # From the endocardium outward by half the wall; then smooth the direction, for bounded curvature.
     angle = np.unwrap(np.arctan2(*np.diff(endo, axis=0).T[::-1]))

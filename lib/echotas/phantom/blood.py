@@ -1,7 +1,7 @@
 """What is inside the cavity: blood, and the leaflets of the mitral valve.
 
-At 0.3-0.6 m/s blood crosses a resolution cell within a frame, so its scatterers are new in every frame. The leaflets hang on the
-hinges: closed in systole, wide open in early filling, half open in diastasis, open again in atrial filling.
+At 0.3-0.6 m/s blood crosses a resolution cell within a frame, so its scatterers are new in every frame. The leaflets
+hang on the hinges: closed in systole, wide open in early filling, half open in diastasis, open again in atrial filling.
 """
 
 import numpy as np
@@ -9,14 +9,15 @@ from jaxtyping import Float
 from scipy.interpolate import PchipInterpolator
 
 from echotas.phantom.anatomy import MIDWALL_NODES, Section
-from echotas.phantom.kinematics import N_CAVITY, N_EXTENSION, WallMotion
+from echotas.phantom.kinematics import WallMotion
+from echotas.phantom.surroundings import N_CAVITY, N_EXTENSION
 from echotas.phantom.timing import BeatTiming
 from echotas.phantom.tissue import bilinear, to_metres
 from echotas.phantom.views import ViewPose
 
 __all__ = ["blood_frame", "leaflets", "valve_opening"]
 
-BLOOD_DB = -7.5
+BLOOD_DB = -8.7
 LEAFLET_DB = 7.0
 LEAFLET_SCATTERERS = 90
 LEAFLET_THICKNESS_MM = 1.6

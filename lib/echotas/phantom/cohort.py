@@ -1,146 +1,32 @@
-"""Cohorts of virtual patients: who is in them, and one recording at a time, reproducibly.
+"""One recording of a virtual patient, from its plan: first what is known exactly, then the image.
 
-A plan is pure bookkeeping: every recording carries what is needed to build it, and every random number comes from
-(seed, stage, patient or recording), so that adding patients never changes existing ones and any worker may build any item.
+Every random number comes from (seed, stage, patient or recording): see `plans`.
 """
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
-from echotas.acoustics import Scan, phased_2p5_mhz
 from echotas.phantom.anatomy import Anatomy, Section, draw_anatomy, section_at
 from echotas.phantom.blood import blood_frame, leaflets, valve_opening
 from echotas.phantom.imaging import Artefacts, Echo, draw_artefacts, grey_images, render
-from echotas.phantom.kinematics import THICKENING, WallMotion, mesh_trajectories, move_wall
+from echotas.phantom.kinematics import WallMotion, mesh_trajectories, move_wall
 from echotas.phantom.observer import ObserverModel, read_cine, reading_px
-from echotas.phantom.pathology import POPULATIONS, draw_disease, heart_rate_for, population_at, wall_knots
+from echotas.phantom.pathology import draw_disease, heart_rate_for, wall_knots
+from echotas.phantom.plans import COHORTS, RecordingPlan, plan
+from echotas.phantom.settings import PhantomSettings
 from echotas.phantom.timing import BeatTiming, draw_timing, evaluate_knots, twist_course
 from echotas.phantom.tissue import TissueLook, draw_look, moving_tissue, resting_tissue
 from echotas.phantom.truth import annotated_labels, true_strain
 from echotas.phantom.views import ViewPose, draw_pose, second_pose, view_segment_curves
-from echotas.records import Cine, Mesh, View
+from echotas.records import Cine, Mesh
 from echotas.seeds import generator
 from echotas.store import Recording
 
 __all__ = ["COHORTS", "Beat", "PhantomSettings", "RecordingPlan", "build", "build_beat", "plan"]
 
 N_LONG, N_RAD = 36, 5
-
-
-@dataclass(frozen=True)
-class Design:
-    """What every patient of a cohort gets."""
-
-    views: tuple[View, ...]
-    """Views recorded."""
-    n_acquisitions: int
-    """Recordings of each view."""
-    n_observers: int
-    """Readings of each recording."""
-    labels: bool
-    """Whether masks of every frame come with it."""
-    mix: str
-    """Population mix, a key of `pathology.MIXES`."""
-
-
-COHORTS = {
-    "templates": Design((View.A2C, View.A4C), 1, 0, True, "wide"),
-    "V-SSHF": Design((View.A4C, View.A2C, View.A3C), 2, 2, False, "test"),
-    "V-HUNT": Design((View.A4C, View.A2C, View.A3C), 2, 2, False, "test"),
-    "V-HUNT-A": Design((View.A4C, View.A2C, View.A3C), 1, 2, False, "test"),
-}
-"""`templates` feeds the data engine; the others are evaluation cohorts and never share a patient with it."""
-
-
-@dataclass(frozen=True)
-class PhantomSettings:
-    """How recordings are made; the same for a whole cohort."""
-
-    frame_rate_hz: float = 40.0
-    """Wanted frame rate; the beat gets a whole number of frames, so the actual one differs by up to 2 %."""
-    spacing_mm: tuple[float, float] = (0.5, 0.5)
-    """Pixel size (dx, dy)."""
-    n_beams: int = 96
-    """Beams of the scan."""
-    sector_deg: float = 75.0
-    """Opening of the sector."""
-    depths_m: tuple[float, ...] = (0.14, 0.16)
-    """Scan depths an operator may choose; each needs one response table."""
-    range_step_m: float = 2e-4
-    """Sampling of the IQ along range."""
-    scatterers_per_wavelength2: float = 1.5
-    """Scatterers seen in the plane per square wavelength: about 8 per resolution cell, enough for full speckle. The
-    reference simulators use 5-10; cost grows in proportion."""
-    method: str = "fast"
-    """Acoustic engine."""
-    rank: int = 6
-    """Separable kernels per range of the fast engine."""
-    offset_deg: float = 5.0
-    """Largest scatterer-to-beam angle in the response table."""
-    splat_order: int = 1
-    """B-spline order of the scatterer grid."""
-    thickening: str = "annotation-like"
-    """"anatomical" (incompressible) or "annotation-like"."""
-    device: str = "cpu"
-    """Torch device of the matrix products."""
-
-    def __post_init__(self) -> None:
-        if not 10 <= self.frame_rate_hz <= 200:
-            raise ValueError(f"frame_rate_hz must be in 10..200, got {self.frame_rate_hz}")
-        if not self.depths_m or any(not 0.08 <= depth <= 0.25 for depth in self.depths_m):
-            raise ValueError(f"depths_m must hold values in 0.08..0.25 m, got {self.depths_m}")
-        if not self.scatterers_per_wavelength2 > 0:
-            raise ValueError(f"scatterers_per_wavelength2 must be positive, got {self.scatterers_per_wavelength2}")
-        if self.thickening not in THICKENING:
-            raise ValueError(f"thickening must be one of {sorted(THICKENING)}, got {self.thickening!r}")
-        object.__setattr__(self, "depths_m", tuple(sorted(self.depths_m)))
-        object.__setattr__(self, "spacing_mm", tuple(self.spacing_mm))
-
-    def echo(self, depth_m: float) -> Echo:
-        """Engine and scan at one depth."""
-        probe = phased_2p5_mhz()
-        return Echo(
-            scan=Scan(
-                probe,
-                n_beams=self.n_beams,
-                sector_deg=self.sector_deg,
-                depth_m=depth_m,
-                range_step_m=self.range_step_m,
-            ),
-            method=self.method,
-            rank=self.rank,
-            offset_deg=self.offset_deg,
-            splat_order=self.splat_order,
-            per_area=self.scatterers_per_wavelength2 / (probe.wavelength_m * 1e3) ** 2,
-            device=self.device,
-        )
-
-
-@dataclass(frozen=True)
-class RecordingPlan:
-    """One recording to be built."""
-
-    cohort: str
-    """Cohort, a key of `COHORTS`."""
-    patient_id: str
-    """Patient, unique over all cohorts."""
-    recording_id: str
-    """Recording, unique over all cohorts."""
-    view: View
-    """Apical view."""
-    acquisition: int
-    """0 for the first recording of the view, 1 for the repeat."""
-    population: str
-    """One of `pathology.POPULATIONS`."""
-    seed: int
-    """Seed of the cohort."""
-    n_observers: int
-    """Readings to make."""
-    labels: bool
-    """Whether to draw masks."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,59 +60,6 @@ class Beat:
     def es_frame(self) -> int:
         """Frame nearest to aortic valve closure."""
         return self.motion.es_index
-
-
-def plan(
-    cohort: str,
-    n_patients: int,
-    seed: int,
-    *,
-    views: Sequence[str] | None = None,
-    population: str | None = None,
-) -> list[RecordingPlan]:
-    """Recordings of a cohort, patient by patient.
-
-    Args:
-        cohort: A key of `COHORTS`.
-        n_patients: Number of patients; a larger cohort begins with the same patients.
-        seed: Run seed.
-        views: Views to record instead of the cohort's.
-        population: Give all patients this population instead of the cohort's mix.
-
-    Raises:
-        ValueError: The cohort, a view or the population is unknown, or n_patients is below 1.
-    """
-    if cohort not in COHORTS:
-        raise ValueError(f"cohort must be one of {list(COHORTS)}, got {cohort!r}")
-    if n_patients < 1:
-        raise ValueError(f"n_patients must be at least 1, got {n_patients}")
-    if population is not None and population not in POPULATIONS:
-        raise ValueError(f"population must be one of {list(POPULATIONS)}, got {population!r}")
-    generator(seed, "check")  # refuses a bad seed here rather than in the first build
-    design = COHORTS[cohort]
-    known = {str(view) for view in (View.A2C, View.A3C, View.A4C)}
-    chosen = [str(view) for view in (design.views if views is None else views)]
-    if not chosen or not set(chosen) <= known:
-        raise ValueError(f"views must be among {sorted(known)}, got {chosen}")
-    recordings = []
-    for index in range(n_patients):
-        patient_id = f"{cohort}-P{index + 1:03d}"
-        for acquisition in range(design.n_acquisitions):
-            recordings += [
-                RecordingPlan(
-                    cohort=cohort,
-                    patient_id=patient_id,
-                    recording_id=f"{patient_id}-R{acquisition + 1}-{view}",
-                    view=View(view),
-                    acquisition=acquisition,
-                    population=population or population_at(design.mix, index),
-                    seed=seed,
-                    n_observers=design.n_observers,
-                    labels=design.labels,
-                )
-                for view in chosen
-            ]
-    return recordings
 
 
 def build_beat(recording: RecordingPlan, settings: PhantomSettings | None = None) -> Beat:

@@ -8,13 +8,13 @@ import numpy as np
 from jaxtyping import Complex, Float, UInt8
 from scipy.ndimage import gaussian_filter1d
 
-from echotas.acoustics import Scan, simulate, scan_convert, to_bmode
+from echotas.acoustics import Scan, scan_convert, simulate, to_bmode
 
 __all__ = ["Artefacts", "Echo", "draw_artefacts", "grey_images", "render"]
 
 RECEIVE_FILTER_M = 0.42e-3
-"""SD of the receive filter along range: with it the axial speckle size is the 1.1-1.4 mm measured in clinical images; the
-bare pulse of a 74 % bandwidth would give 0.7."""
+"""SD of the receive filter along range: with it the axial speckle size is the 1.1-1.4 mm measured in clinical images;
+the bare pulse of a 74 % bandwidth would give 0.7."""
 NOISE_BEAMS = 0.6
 """SD of the noise's grain across beams, in beams (line averaging)."""
 
@@ -44,7 +44,7 @@ def draw_artefacts(rng: np.random.Generator, quality: str) -> Artefacts:
 
     Drop-out of one or two segments in a fifth of the cines, and a rib shadow in about a tenth (more in poor windows).
     """
-    noise = {"good": -19.0, "medium": -16.5, "poor": -13.5}
+    noise = {"good": -20.0, "medium": -18.0, "poor": -15.5}
     if quality not in noise:
         raise ValueError(f"quality must be one of {sorted(noise)}, got {quality!r}")
     chance = {"good": 0.10, "medium": 0.25, "poor": 0.5}[quality]

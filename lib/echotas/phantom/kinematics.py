@@ -4,23 +4,27 @@ In the view plane the centre line is integrated from tangent angle and stretch,
 
     P(s, t) = P_apex(t) + int lambda(s', t) (cos alpha(s', t), sin alpha(s', t)) ds',
 
-so its strain is the prescribed one, by construction. Across the wall, material stays on the normal of the centre line;
-its distance n from that line follows from the volume it must keep,
-
-    lambda(s, t) (1 + kappa n) . lambda_C(s, t) (1 + kappa_C n) dn = J (1 + kappa_0 n_0) (1 + kappa_C0 n_0) dn_0,
-
-with kappa and kappa_C the curvatures along and around (J = 1: incompressible). Around the axis, the half-planes turn by the
-twist theta(s, t): tissue leaves the plane by rho sin(theta). Everything is a function of periodic quantities alone.
+so its strain is the prescribed one, by construction; `wall_shape` has the layers. Around the axis, the half-planes turn
+by the twist theta(s, t): tissue leaves the plane by rho sin(theta). Everything is a function of periodic quantities.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
-from scipy.ndimage import gaussian_filter1d
-from scipy.optimize import least_squares
 
 from echotas.phantom.anatomy import MIDWALL_NODES, Section
+from echotas.phantom.surroundings import N_CAVITY, N_EXTENSION, N_OUTER, fill_around
+from echotas.phantom.wall_shape import (
+    N_WALL,
+    THICKENING,
+    align_axis,
+    at_nodes,
+    bending,
+    integrate_line,
+    layer_offsets,
+    segment_weights,
+)
 
 __all__ = [
     "N_CAVITY",
@@ -32,27 +36,7 @@ __all__ = [
     "material_positions",
     "mesh_trajectories",
     "move_wall",
-    "segment_weights",
 ]
-
-N_WALL = 5
-"""Layers of the wall, endocardium to epicardium."""
-N_CAVITY = 4
-"""Layers of blood inside the endocardium, from the axis outward."""
-N_OUTER = 3
-"""Layers outside the epicardium; the last one rests."""
-N_EXTENSION = 12
-"""Nodes beyond each hinge: atrial wall, its far end at rest."""
-
-EXTENSION_MM = 30.0
-OUTER_MM = 11.0
-CREASE_KERNEL_MM = 5.0
-INNERMOST = 0.65  # The endocardium stays nearer to the centre line than this share of its radius of curvature.
-STRAIN_KERNEL_MM = 7.4  # Gaussian SD of a 17.5-mm-wide kernel: real strain is continuous along the wall.
-
-THICKENING = {"anatomical": (1.0, 1.0, 1.0), "annotation-like": (0.18, 0.45, 0.22)}
-"""Share of incompressible thickening at base, mid wall and apex: all of it (M-mode, 30-50 %), or what drawn contours show
-(about 5, 20 and 18 %)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,117 +63,9 @@ class WallMotion:
         return self.grid_mm[:, N_EXTENSION:-N_EXTENSION, N_CAVITY : N_CAVITY + N_WALL]
 
 
-def segment_weights(step_mm: float) -> Float[np.ndarray, "n_pieces 6"]:
-    """How much of each segment's strain each piece of the centre line takes: smooth steps; rows add up to 1."""
-    pieces = MIDWALL_NODES - 1
-    owner = np.minimum((np.arange(pieces) + 0.5) * 6 / pieces, 5.999).astype(int)
-    return gaussian_filter1d(np.eye(6)[owner], STRAIN_KERNEL_MM / step_mm, axis=0, mode="nearest")
-
-
-def _integrate(angle: np.ndarray, stretch_mm: np.ndarray) -> np.ndarray:
-    """Centre line(s) from the apex node outward: (..., pieces) -> (..., nodes, 2) with the apex node at the origin."""
-    steps = stretch_mm[..., None] * np.stack([np.cos(angle), np.sin(angle)], axis=-1)
-    line = np.concatenate([np.zeros_like(steps[..., :1, :]), np.cumsum(steps, axis=-2)], axis=-2)
-    return line - line[..., MIDWALL_NODES // 2, None, :]
-
-
-def _align(line: np.ndarray, angle: np.ndarray, tilt_rad: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Turn about the apex until the mid-annulus lies `tilt_rad` from straight below it."""
-    base = 0.5 * (line[:, 0] + line[:, -1])
-    turn = -np.pi / 2 + tilt_rad - np.arctan2(base[:, 1], base[:, 0])
-    cos, sin = np.cos(turn)[:, None], np.sin(turn)[:, None]
-    x, y = line[..., 0], line[..., 1]
-    return np.stack([cos * x - sin * y, sin * x + cos * y], axis=-1), angle + turn[:, None]
-
-
-def _bend_shapes() -> Float[np.ndarray, "3 n_pieces"]:
-    place = np.linspace(-1, 1, MIDWALL_NODES)
-    middle = 0.5 * (place[1:] + place[:-1])
-    # None bends the apex itself, where the wall leaves little room inside.
-    return np.stack(
-        [-np.sin(np.pi * middle) * np.abs(middle), -np.sin(2 * np.pi * middle) * np.abs(middle), -(middle**5)]
-    )
-
-
-def _bending(section: Section, es_strain: np.ndarray, width_change: float, annulus_change: float) -> np.ndarray:
-    """Change of tangent angle ED -> ES that gives the wanted change of mean width and of annulus width."""
-    shapes = _bend_shapes()
-    start = _integrate(section.angle_rad, np.full(MIDWALL_NODES - 1, section.step_mm))
-    nodes = np.arange(MIDWALL_NODES)
-    # Quarter, half and three quarters of the way up each wall, and the hinges.
-    levels = np.array([MIDWALL_NODES // 8, MIDWALL_NODES // 4, 3 * MIDWALL_NODES // 8, 0])
-    wanted = np.array([1.15, 1.0, 0.85, 0.0]) * width_change + np.array([0, 0, 0, 1.0]) * annulus_change
-
-    def widths(line: np.ndarray) -> np.ndarray:
-        return np.linalg.norm(line - line[nodes[::-1]], axis=1)[levels]
-
-    at_ed = widths(start)
-
-    def miss(amount: np.ndarray) -> np.ndarray:
-        line = _integrate(section.angle_rad + amount @ shapes, section.step_mm * (1 + es_strain / 100))
-        # A little stiffness keeps the walls from waving.
-        return np.concatenate([widths(line) / at_ed - 1 - wanted, 0.05 * amount])
-
-    return least_squares(miss, np.zeros(len(shapes)), bounds=(-0.6, 0.6), max_nfev=30).x @ shapes
-
-
-def _curvature(angle: np.ndarray, piece_mm: np.ndarray) -> np.ndarray:
-    """Curvature at the nodes, positive where the wall bulges outward (angle falls along the line)."""
-    inner = -(angle[..., 1:] - angle[..., :-1]) / (0.5 * (piece_mm[..., 1:] + piece_mm[..., :-1]))
-    return np.concatenate([inner[..., :1], inner, inner[..., -1:]], axis=-1)
-
-
-def _at_nodes(pieces: np.ndarray) -> np.ndarray:
-    return np.concatenate([pieces[..., :1], 0.5 * (pieces[..., 1:] + pieces[..., :-1]), pieces[..., -1:]], axis=-1)
-
-
-def _volume(n: np.ndarray, k1: np.ndarray, k2: np.ndarray) -> np.ndarray:
-    """Integral of (1 + k1 n)(1 + k2 n) from 0 to n."""
-    return n + 0.5 * (k1 + k2) * n**2 + k1 * k2 * n**3 / 3
-
-
-def _circumferential(line: np.ndarray, normal: np.ndarray, along: np.ndarray, kappa: np.ndarray, rest_rho: np.ndarray):
-    """Curvature around the axis and stretch around it; at the apex, where rho vanishes, those along the line."""
-    rho = np.where(np.abs(line[..., 0]) < 1e-6, 1e-6, line[..., 0])
-    near = np.exp(-((rest_rho / 5.0) ** 2))
-    kappa_around = (1 - near) * normal[..., 0] / rho + near * kappa
-    safe = np.where(np.abs(rest_rho) < 1e-6, 1e-6, rest_rho)
-    stretch = (1 - near) * np.clip(rho / safe, 0.4, 1.8) + near * along
-    return np.clip(kappa_around, -0.05, 0.09), stretch
-
-
-def _offsets(section: Section, line, normal, angle, piece_mm, shares: tuple[float, float, float]) -> Float[np.ndarray, "n_frames n_nodes 5"]:
-    """Distance of each layer from the centre line, by keeping (a share of) its volume."""
-    along = _at_nodes(piece_mm) / section.step_mm
-    kappa = np.clip(gaussian_filter1d(_curvature(angle, piece_mm), 2.0, axis=-1, mode="nearest"), -0.05, 0.09)
-    kappa_around, around = _circumferential(line, normal, along, kappa, line[0, :, 0])
-    rest = np.linspace(-0.5, 0.5, N_WALL) * section.thickness_mm[:, None]
-    kept = _volume(rest, kappa[0][:, None], kappa_around[0][:, None])
-    place = np.abs(np.linspace(-1, 1, MIDWALL_NODES))
-    share = np.interp(place, (0.0, 0.5, 1.0), shares[::-1])
-    # Share 1: nothing is lost. Share 0: the wall keeps its thickness.
-    growth = ((along * around) ** -share)[..., None]
-    wanted = kept[None] * growth
-    k1, k2 = kappa[..., None], kappa_around[..., None]
-    # Where the cavity is too narrow for the thickened inner half, that half thickens less.
-    deepest = -INNERMOST / np.maximum(np.maximum(k1, k2), 1e-3)
-    room = _volume(deepest, k1, k2)
-    wanted = np.where(wanted < 0, wanted * np.minimum(1, room / np.minimum(wanted[..., :1], -1e-9)), wanted)
-    n = np.maximum(rest[None] * growth, deepest)
-    for _ in range(8):
-        n = np.maximum(n - (_volume(n, k1, k2) - wanted) / ((1 + k1 * n) * (1 + k2 * n)), deepest)
-    # Neighbouring normals thicken alike, or the endocardium would crease where its curvature changes.
-    middle = N_WALL // 2
-    layers = [k for k in range(N_WALL) if k != middle]
-    ratio = gaussian_filter1d(n[..., layers] / rest[:, layers], CREASE_KERNEL_MM / section.step_mm, 1, mode="nearest")
-    n[..., layers] = ratio * rest[:, layers]
-    n[..., middle] = 0.0
-    return n
-
-
 def move_wall(
     section: Section,
-    segment_strain_percent: Float[np.ndarray, "6 n_frames"],
+    segment_strain_percent: Float[np.ndarray, "n_segments n_frames"],
     es_index: int,
     *,
     twist_deg: float = 13.0,
@@ -238,30 +114,19 @@ def move_wall(
     course = mean / at_es
     twist_time = course if twist_course is None else np.asarray(twist_course, dtype=float)
 
-    bend = _bending(section, local[es_index], circumferential_share * at_es / 100, annulus_share * at_es / 100)
+    bend = bending(section, local[es_index], circumferential_share * at_es / 100, annulus_share * at_es / 100)
     piece = section.step_mm * (1 + local / 100)
     angle = section.angle_rad + course[:, None] * bend
-    line, angle = _align(_integrate(angle, piece), angle, np.deg2rad(rocking_deg) * course)
+    line, angle = align_axis(integrate_line(angle, piece), angle, np.deg2rad(rocking_deg) * course)
     apex_zeta = section.midwall_mm[MIDWALL_NODES // 2, 1]
     line = line + np.stack([np.zeros(n_frames), apex_zeta - apex_descent_mm * course], axis=-1)[:, None]
 
-    direction = _at_nodes(angle)
+    direction = at_nodes(angle)
     normal = np.stack([-np.sin(direction), np.cos(direction)], axis=-1)
-    offsets = _offsets(section, line, normal, angle, piece, THICKENING[thickening])
+    offsets = layer_offsets(section, line, normal, angle, piece, THICKENING[thickening])
     wall = line[:, :, None] + offsets[..., None] * normal[:, :, None]
 
-    # Outside: from the moving epicardium to a layer at rest.
-    rest_outer = wall[0, :, -1] + OUTER_MM * normal[0]
-    share = np.linspace(0, 1, N_OUTER + 1)[1:, None]
-    outer = (1 - share) * wall[:, :, -1, None] + share * rest_outer[None, :, None]
-    # Inside: from the axis, kept below the apex, to the endocardium.
-    endo = wall[:, :, 0]
-    roof = endo[:, MIDWALL_NODES // 2, 1] - 6.0
-    foot = np.stack([np.zeros(endo.shape[:2]), np.minimum(endo[..., 1], roof[:, None])], axis=-1)
-    share = np.linspace(0, 1, N_CAVITY + 1)[:-1, None]
-    cavity = (1 - share) * foot[:, :, None] + share * endo[:, :, None]
-    body = np.concatenate([cavity, wall, outer], axis=2)
-    grid = np.concatenate([_extension(body, normal, 0)[:, ::-1], body, _extension(body, normal, -1)], axis=1)
+    grid = fill_around(wall, normal)
 
     # Base and apex turn in opposite senses, linear along the axis at ED; the outside rests.
     height = np.clip(grid[0, :, N_CAVITY + 2, 1] / apex_zeta, -0.3, 1.1)
@@ -278,40 +143,6 @@ def move_wall(
         tilt=float(np.tan(np.deg2rad(tilt_deg))),
         es_index=int(es_index),
     )
-
-
-def _extension(body: np.ndarray, normal: np.ndarray, end: int) -> Float[np.ndarray, "n_frames n_ext n_across 2"]:
-    """Atrial wall beyond one hinge: thins out, follows the hinge less and less, rests at its far end."""
-    side = -1.0 if end == 0 else 1.0
-    rest = body[0, end]
-    mid = rest[N_CAVITY + N_WALL // 2]
-    # Leave along the wall, swing outward, and close again: the atrium is round.
-    tangent = side * np.array([normal[0, end, 1], -normal[0, end, 0]])
-    share = np.arange(1, N_EXTENSION + 1) / N_EXTENSION
-    turn = np.clip(share * 3.0, 0, 1)[:, None]
-    outward = side * (0.75 - 1.1 * share)
-    heading = (1 - turn) * tangent + turn * np.column_stack([outward, -np.sqrt(1 - outward**2)])
-    heading /= np.linalg.norm(heading, axis=1, keepdims=True)
-    centre = mid + np.cumsum(heading, axis=0) * EXTENSION_MM / N_EXTENSION
-    across = side * np.column_stack([-heading[:, 1], heading[:, 0]])
-    across *= np.sign(across[:, :1] * side)
-    offset = (rest - mid) @ (normal[0, end] / np.linalg.norm(normal[0, end]))
-    thin = (1 - 0.68 * np.clip(share * 2.2, 0, 1))[:, None]
-    wall = slice(N_CAVITY, N_CAVITY + N_WALL)
-    distances = np.repeat(offset[None], N_EXTENSION, axis=0)
-    distances[:, wall] *= thin
-    distances[:, N_CAVITY + N_WALL :] = distances[:, [N_CAVITY + N_WALL - 1]] + OUTER_MM * np.linspace(
-        0, 1, N_OUTER + 1
-    )[1:]
-    place = centre[:, None] + distances[..., None] * across[:, None]
-    # The cavity side reaches to the axis.
-    endo = place[:, N_CAVITY]
-    foot = np.column_stack([np.zeros(N_EXTENSION), endo[:, 1]])
-    fill = np.linspace(0, 1, N_CAVITY + 1)[:-1, None]
-    place[:, :N_CAVITY] = (1 - fill) * foot[:, None] + fill * endo[:, None]
-    follow = np.cos(0.5 * np.pi * share) ** 2
-    moved = (body[:, end] - rest)[:, None] * follow[None, :, None, None]
-    return place[None] + moved
 
 
 def mesh_trajectories(
@@ -338,7 +169,7 @@ def mesh_trajectories(
 def material_positions(
     motion: WallMotion, along: np.ndarray, across: np.ndarray, around_rad: np.ndarray, frames: slice = slice(None)
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Places of material points over time, frame of the long axis: (rho', elevation, zeta), each (n_frames, n_points) mm.
+    """Places of material points over time in the frame of the long axis, mm.
 
     Args:
         motion: The moving section.
@@ -346,6 +177,9 @@ def material_positions(
         across: Grid coordinate across, 0 .. n_across - 1.
         around_rad: Azimuth from the view plane at end-systole, on the point's own side of the axis.
         frames: Which frames.
+
+    Returns:
+        Distance from the axis as seen in the plane, elevation, and height along the axis, each (n_frames, n_points).
     """
     grid, twist = motion.grid_mm[frames], motion.twist_rad[frames]
     n_along, n_across = grid.shape[1:3]

@@ -1,8 +1,8 @@
 """A second pair of eyes: what an expert's semi-automatic reading of a cine adds to the truth.
 
-Model of the virtual-patient numbers, section 9: the contour lies off the centre line (Gaussian process along the arc), its ends
-off the hinges; end-systole is picked a frame early or late; a regularised tracker follows the tissue, too smoothly and
-with error; drift is taken out; badly seen segments are rejected.
+Model of the virtual-patient numbers, section 9: the contour lies off the centre line (Gaussian process along the arc),
+its ends off the hinges; end-systole is picked a frame early or late; a regularised tracker follows the tissue, too
+smoothly and with error; drift is taken out; badly seen segments are rejected.
 """
 
 from dataclasses import dataclass
@@ -13,8 +13,10 @@ from scipy.ndimage import gaussian_filter1d
 
 from echotas.geometry.segments import segment_of_arc
 from echotas.phantom.anatomy import MIDWALL_NODES, Section
-from echotas.phantom.kinematics import N_CAVITY, N_EXTENSION, N_WALL, WallMotion, material_positions
+from echotas.phantom.kinematics import WallMotion, material_positions
+from echotas.phantom.surroundings import N_CAVITY, N_EXTENSION
 from echotas.phantom.views import ViewPose
+from echotas.phantom.wall_shape import N_WALL
 from echotas.records import Reading
 
 __all__ = ["N_LINE", "ObserverModel", "read_cine", "reading_px"]
@@ -50,14 +52,23 @@ class ObserverModel:
     gain_percent: float = 7.0
     """Relative error of the tracked deformation as a whole, own to the reading."""
     image_gain_percent: float = 6.0
-    """The same, common to all readings of a recording: its speckle misleads every observer's tracker alike."""
+    """The same, common to all readings of a recording: its speckle misleads every tracker alike."""
     drift_percent: float = 2.0
     """Drift over the beat before compensation, percent of length."""
     reject: tuple[float, float, float] = (0.06, 0.13, 0.22)
     """Chance to reject a segment in good, medium and poor images."""
 
     def __post_init__(self) -> None:
-        for name in ("offset_mm", "shift_mm", "hinge_mm", "apex_mm", "noise_mm", "gain_percent", "image_gain_percent", "drift_percent"):
+        for name in (
+            "offset_mm",
+            "shift_mm",
+            "hinge_mm",
+            "apex_mm",
+            "noise_mm",
+            "gain_percent",
+            "image_gain_percent",
+            "drift_percent",
+        ):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
         for name in ("offset_length_mm", "kernel_mm", "kernel_frames"):
@@ -125,7 +136,8 @@ def read_cine(
     # What the tracker makes of it, from the observer's end-systole on.
     moved_mm = line - line[es_frame]
     sigma = model.kernel_mm / 2.355 / (place[1] - place[0])
-    moved_mm = _smooth_along(moved_mm, sigma)
+    if sigma > 0.3:  # narrower kernels do not reach the next point
+        moved_mm = _smooth_along(moved_mm, sigma)
     beat = gaussian_filter1d(moved_mm[:-1], model.kernel_frames, axis=0, mode="wrap")
     moved_mm = np.concatenate([beat, beat[:1]]) - beat[es_frame]
     shrink = rng.uniform(*model.shrink)

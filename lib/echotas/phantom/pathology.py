@@ -136,6 +136,14 @@ def _neighbour_noise(rng: np.random.Generator, sd: float) -> Float[np.ndarray, "
     return sd * mixed / 1.12
 
 
+def _truncated_normal(rng: np.random.Generator, mean: float, sd: float, limit: float = 1.8) -> float:
+    """Normal value within `limit` SD, by drawing again: no heap at the limits."""
+    while True:
+        score = rng.normal()
+        if abs(score) <= limit:
+            return mean + sd * score
+
+
 def _remote_to_target(strain: np.ndarray, affected: np.ndarray, target: float) -> None:
     """Scale the healthy segments, within limits, so that the mean reaches the target (compensation by neighbours)."""
     healthy = ~affected
@@ -160,7 +168,7 @@ def draw_disease(population: str, rng: np.random.Generator) -> Disease:
     if population not in _POPULATION:
         raise ValueError(f"population must be one of {list(_POPULATION)}, got {population!r}")
     (mean, sd), _, ef_class, plateau = _POPULATION[population]
-    target = float(np.clip(rng.normal(mean, sd), mean - 1.7 * sd, mean + 1.7 * sd))
+    target = _truncated_normal(rng, mean, sd)
     strain = NORMAL_STRAIN * (target / NORMAL_GLS) + _neighbour_noise(rng, 2.5 if target < -13 else 1.6)
     lag = rng.normal(0, 12, size=(6, 3))
     jitter = np.clip(rng.normal(0, 0.06, size=(6, 3, 8)), -0.15, 0.15)

@@ -97,7 +97,8 @@ def _ordered(cycle_ms: float, times: Sequence[float], values: Sequence[float]) -
     for time, value in zip(times, values, strict=True):
         if time - kept_times[-1] >= SHORTEST_KNOT_MS and cycle_ms - time >= SHORTEST_KNOT_MS:
             kept_times.append(float(time))
-            kept_values.append(float(value))
+            # A strain below any meaning would make PCHIP divide by a subnormal slope.
+            kept_values.append(float(value) if abs(value) > 1e-12 else 0.0)
     return SegmentKnots(tuple(kept_times), tuple(kept_values))
 
 
@@ -109,7 +110,7 @@ def segment_knots(
     post_systolic_percent: float = 0.0,
     early_stretch_percent: float = 0.0,
     plateau: float = 0.20,
-    jitter: Sequence[float] | None = None,
+    jitter: Float[np.ndarray, "8"] | None = None,
 ) -> SegmentKnots:
     """Template curve of one segment, scaled to its strain at aortic valve closure.
 
@@ -126,7 +127,7 @@ def segment_knots(
         Knots in increasing time; in fused filling (fast hearts) those of the plateau give way to the A wave.
     """
     a = timing
-    wobble = np.ones(8) if jitter is None else 1 + np.asarray(jitter, dtype=float)
+    wobble = np.ones(8) if jitter is None else 1 + jitter
     opening, closure, ejection = a.aortic_opening_ms, a.aortic_closure_ms, a.ejection_ms
     filling = a.early_filling_end_ms - a.mitral_opening_ms
     peak_ms = closure + lag_ms
@@ -173,8 +174,8 @@ def evaluate_knots(
 def twist_course(timing: BeatTiming, times_ms: Float[np.ndarray, " n_times"]) -> Float[np.ndarray, " n_times"]:
     """Twist over the beat, 0 at end-diastole and 1 at its peak near aortic closure; periodic.
 
-    A brief opposite turn in isovolumic contraction; almost half of the untwisting is over before the mitral valve opens, which is
-    why speckle changes fastest right after end-systole although the wall hardly shortens or lengthens then.
+    A brief opposite turn in isovolumic contraction; almost half of the untwisting is over before the mitral valve
+    opens, which is why speckle changes right after end-systole although the wall hardly shortens or lengthens then.
     """
     t = timing
     filling = t.early_filling_end_ms - t.mitral_opening_ms

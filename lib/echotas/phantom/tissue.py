@@ -1,10 +1,11 @@
 """Scatterers of tissue: what the beam meets around the cavity.
 
-Moving: wall, trabeculae and papillary muscle inside it, the tissue that slides around it, atrial walls (all material points
-of `kinematics`). At rest: everything farther out, and near-field clutter.
+Moving: wall, trabeculae and papillary muscle inside it, the tissue that slides around it, atrial walls (all material
+points of `kinematics`). At rest: everything farther out, and near-field clutter.
 
 Scatterers fill the elevation beam. With E(z) the depth-dependent two-way elevation width, `n` scatterers per square
-wavelength seen in the plane need n / (lambda^2 E) per volume; tissue of unit brightness then has the same mean power at all depths.
+wavelength seen in the plane need n / (lambda^2 E) per volume; tissue of unit brightness then has the same mean power at
+all depths.
 """
 
 from dataclasses import dataclass
@@ -13,8 +14,10 @@ import numpy as np
 from jaxtyping import Float
 
 from echotas.phantom.anatomy import MIDWALL_NODES, Section
-from echotas.phantom.kinematics import N_CAVITY, N_EXTENSION, N_WALL, WallMotion, material_positions
+from echotas.phantom.kinematics import WallMotion, material_positions
+from echotas.phantom.surroundings import N_CAVITY, N_EXTENSION
 from echotas.phantom.views import ViewPose
+from echotas.phantom.wall_shape import N_WALL
 from echotas.records import View
 
 __all__ = ["TissueLook", "draw_look", "elevation_width_mm", "moving_tissue", "resting_tissue"]
@@ -144,7 +147,7 @@ def _solid(s: np.ndarray, w: np.ndarray, motion: WallMotion, section: Section, l
     depth_mm = (N_CAVITY - w) * np.linalg.norm(endo - inner, axis=-1)
     arc_mm = (s - N_EXTENSION) * section.step_mm
     from_apex = 2 * (s - N_EXTENSION) / (MIDWALL_NODES - 1) - 1
-    ragged = smooth_field(np.column_stack([arc_mm, 0.4 * depth_mm]), 5, 16, look.seed + 5)
+    ragged = smooth_field(np.column_stack([arc_mm, 0.4 * depth_mm]), 5.0, 16.0, look.seed + 5)
     in_wall = np.abs(from_apex) < 0.97
     # Denser toward the apex, where trabeculae are.
     reach = look.trabeculae_mm * np.clip(0.5 + 0.55 * ragged, 0, 1.4) * np.where(np.abs(from_apex) < 0.6, 1.0, 0.4)
@@ -189,8 +192,8 @@ def moving_tissue(
     layer_mm = np.where(across < 1, across * 10, 10 + (across - 1) * 13)
     middle = 0.5 * (MIDWALL_NODES - 1) * section.step_mm
     from_apex = (arc_mm - middle) / middle
-    wall = look.texture_db * smooth_field(np.column_stack([arc_mm * 0.6, layer_mm]), 4, 14, look.seed)
-    wall += look.patches_db * smooth_field(arc_mm[:, None], 35, 90, look.seed + 1, n_waves=8)
+    wall = look.texture_db * smooth_field(np.column_stack([arc_mm * 0.6, layer_mm]), 4.0, 14.0, look.seed)
+    wall += look.patches_db * smooth_field(arc_mm[:, None], 35.0, 90.0, look.seed + 1, n_waves=8)
     wall += look.lateral_db * np.clip(0.5 + 2 * from_apex, 0, 1) + look.apex_db * np.exp(-((from_apex / 0.2) ** 2))
     # The blood-tissue border reflects; the middle of a wall less so.
     wall += 2.5 * np.exp(-((across / 0.12) ** 2)) - 1.0 * np.exp(-(((across - 0.55) / 0.25) ** 2))
@@ -214,8 +217,8 @@ def _ellipse(rho, zeta, centre, half, edge=0.12) -> np.ndarray:
 
 def surroundings_db(places_mm, rho, zeta, section: Section, pose: ViewPose, look: TissueLook) -> np.ndarray:
     """Brightness of everything around the ventricle, at rest: tissue with dark chambers, by view."""
-    level = look.surroundings_db + 5.5 * smooth_field(places_mm, 14, 60, look.seed + 2)
-    level += 3.0 * smooth_field(places_mm, 5, 14, look.seed + 3)
+    level = look.surroundings_db + 5.5 * smooth_field(places_mm, 14.0, 60.0, look.seed + 2)
+    level += 3.0 * smooth_field(places_mm, 5.0, 14.0, look.seed + 3)
     length = section.midwall_mm[MIDWALL_NODES // 2, 1]
     half_annulus = 0.5 * abs(section.midwall_mm[-1, 0] - section.midwall_mm[0, 0])
     wall = float(section.thickness_mm.mean())
@@ -259,7 +262,9 @@ def resting_tissue(
     near = rng.random((int(0.6 * per_area * half * 45.0**2), 2))
     near_radius, near_angle = 45.0 * np.sqrt(near[:, 0]), half * (2 * near[:, 1] - 1)
     clutter = np.column_stack([near_radius * np.sin(near_angle), near_radius * np.cos(near_angle)])
-    clutter_db = look.clutter_db - 14.0 * (near_radius - 10) / 30 + 4.0 * smooth_field(clutter, 8, 30, look.seed + 4)
+    clutter_db = (
+        look.clutter_db - 14.0 * (near_radius - 10) / 30 + 4.0 * smooth_field(clutter, 8.0, 30.0, look.seed + 4)
+    )
     clutter_db -= 10 * np.clip((near_radius - 36) / 9, 0, 1)
     every = np.concatenate([places, clutter])
     amplitude = 10 ** (np.concatenate([level, clutter_db]) / 20) * rng.choice(np.array([-1.0, 1.0]), size=len(every))

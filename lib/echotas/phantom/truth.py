@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from echotas.phantom.kinematics import N_WALL
+from echotas.phantom.wall_shape import N_WALL
 from echotas.records import StrainCurve
 
 __all__ = ["annotated_labels", "true_strain"]

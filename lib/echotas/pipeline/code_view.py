@@ -49,6 +49,7 @@ INFRASTRUCTURE = frozenset(
         "scrub",
         "section",
         "stages",
+        "verify",
         "weave",
     )
 )
@@ -100,12 +101,7 @@ def notebook_view(path: Path, library: Path) -> str:
         parts.append(f"# %% {cell.id}{f' [{tags}]' if tags else ''}\n{cell.source.rstrip()}\n")
     roots: set[str] = set()
     for cell in cells:
-        try:
-            roots |= _imports(cell.source, PACKAGE)
-        except SyntaxError as error:
-            raise ValueError(
-                f"{path}: code cell {cell.id!r} is not valid Python ({error.msg}, line {error.lineno})"
-            ) from None
+        roots |= _imports(cell.source, PACKAGE, f"{path}: code cell {cell.id!r}")
     parts.append("# %% library\n" + _listing(import_closure(roots, library), library, prefix="# "))
     return "\n".join(parts)
 
@@ -137,8 +133,8 @@ def import_closure(names: Iterable[str], library: Path) -> dict[str, Path]:
             if module in found or module in INFRASTRUCTURE:
                 continue
             found[module] = path
-            is_package = path.name == "__init__.py"
-            pending += _imports(path.read_text(encoding="utf-8"), module if is_package else module.rpartition(".")[0])
+            package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+            pending += _imports(path.read_text(encoding="utf-8"), package, str(path))
     return dict(sorted(found.items()))
 
 
@@ -173,10 +169,14 @@ def _blank(lines: list[bytearray], row: int, column: int, end_row: int | None, e
         lines[index][start:stop] = b" " * (stop - start)
 
 
-def _imports(source: str, package: str) -> set[str]:
-    """Dotted names of the package that a source imports; `package` resolves relative imports."""
+def _imports(source: str, package: str, where: str) -> set[str]:
+    """Dotted names of the package that a source imports; `package` resolves relative imports, `where` is for messages."""
+    try:
+        tree = ast.parse(_without_magics(source))
+    except SyntaxError as error:
+        raise ValueError(f"{where} is not valid Python ({error.msg}, line {error.lineno})") from None
     names: set[str] = set()
-    for node in ast.walk(ast.parse(_without_magics(source))):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -189,6 +189,7 @@ def _imports(source: str, package: str) -> set[str]:
 
 
 def _without_magics(source: str) -> str:
+    """Source of a cell with IPython's own commands taken out; a library line never starts with their marks."""
     return "\n".join("pass" if line.startswith(("%", "!")) else line for line in source.splitlines())
 
 

@@ -37,6 +37,7 @@ _KERNEL_ENVIRONMENT = {
     "OMP_WAIT_POLICY": "passive",
     "PYTHONHASHSEED": "0",
     "SOURCE_DATE_EPOCH": "0",  # no dates in PDF and SVG figures
+    "MPLBACKEND": "module://matplotlib_inline.backend_inline",  # whatever the shell says: reports need their figures
     "TQDM_DISABLE": "1",
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_LOGGING_LEVEL": "WARNING",

@@ -67,7 +67,7 @@ class Cohort(Section):
 class Simulation(Section):
     """Strategies S1, S2, S3 (TAS-Net paper, section III) and the scan that renders them."""
 
-    gamma: _Positive
+    gamma: _Positive | None
     """Exponent of the scanner's grey map, equation 1."""
     p: _Share
     """Coherence inside the wall in S1."""
@@ -79,6 +79,8 @@ class Simulation(Section):
     """Edge of the correlation window, mm."""
     search_mm: _NotNegative
     """Search range around the expected place, mm."""
+    correlation_stride: _Count = 1
+    """Correlation is measured at every so-many-th mesh point and interpolated."""
     alpha: _NotNegative
     """Gain of the refinement step, S3."""
     mix: Literal["amplitude", "power"]

@@ -29,8 +29,8 @@ class NotebookStage:
     """Raw executed notebook."""
     sections: tuple[str, ...]
     """Keys of `params.yaml` that are injected."""
-    values: tuple[str, ...]
-    """Names injected with `-p`."""
+    names: tuple[str, ...]
+    """Names under which the notebook receives those keys and the values given with `-p`."""
     declared: tuple[str, ...]
     """Keys under `params:`."""
     deps: tuple[str, ...]
@@ -82,14 +82,16 @@ def problems(dvc_yaml: Path) -> list[str]:
 
 
 def _parsed(name: str, body: Mapping[str, Any], words: list[str]) -> NotebookStage:
-    places, sections, values = [], [], []
+    places, sections, names = [], [], []
     i = 0
     while i < len(words):
         if words[i] in ("-s", "--section"):
-            sections.append(words[i + 1].rpartition("=")[2])
+            alias, _, key = words[i + 1].rpartition("=")
+            sections.append(key)
+            names.append(alias or key.rpartition(".")[2])
             i += 2
         elif words[i] in ("-p", "--parameter"):
-            values.append(words[i + 1])
+            names.append(words[i + 1])
             i += 3
         else:
             places.append(words[i])
@@ -101,7 +103,7 @@ def _parsed(name: str, body: Mapping[str, Any], words: list[str]) -> NotebookSta
         name,
         *places,
         tuple(sections),
-        tuple(values),
+        tuple(names),
         tuple(_names(body.get("params"))),
         tuple(_names(body.get("deps"))),
         tuple(outs),

@@ -1,8 +1,8 @@
 """Reads CAMUS: the NIfTI release of 2023 (half sequences, 500 patients) and the MHD release of the 2019 challenge.
 
 Both have one folder per patient with `Info_{2CH,4CH}.cfg`. The two releases number their patients differently, and the
-older one uses
-the same numbers in `training` and `testing`: patient ids carry the release, so that no split can merge them.
+older one uses the same numbers in `training` and `testing`: patient ids carry the release, so that no split can merge
+them.
 Data: Leclerc et al., IEEE Trans Med Imaging 2019 (CC BY-NC-SA 4.0, registration needed; none is shipped here).
 """
 
@@ -38,8 +38,9 @@ def camus_patients(folder: str | Path) -> list[str]:
 
 
 def camus_subset(path: str | Path) -> list[str]:
-    """Patient names of a list file, one id per line (`subgroup_testing.txt` of the NIfTI, `subGroup1_training.txt` of
-    the MHD release).
+    """Patient names of a list file with one id per line.
+
+    `subgroup_testing.txt` of the NIfTI release, `subGroup1_training.txt` of the MHD release, and their like.
 
     Raises:
         ReaderError: The file is missing, empty, or a line is no patient id.
@@ -63,10 +64,9 @@ def read_camus(
     """One view of one patient, with its masks.
 
     The NIfTI half sequence holds the frames between ED and ES. Where it runs from ES to ED it is the *filling* half; it
-    is
-    then reversed by default, so that frame 0 is ED, but its timing is that of diastole: `meta["reversed"]` says so. Its
-    first and last mask are drawn, those between interpolated. The MHD sequence holds all its frames, and masks of ED
-    and ES only.
+    is then reversed by default, so that frame 0 is ED, but its timing is that of diastole: `meta["reversed"]` says so.
+    Its first and last mask are drawn, those between interpolated. The MHD sequence holds all its frames, and masks of
+    ED and ES only.
 
     Args:
         patient_folder: `.../patientXXXX` of either release.

@@ -119,8 +119,11 @@ def _open(path: Path) -> Any:
 
 def _check_kind(path: Path, dataset: Any, warnings: list[str]) -> None:
     kind = str(dataset.get("SOPClassUID", ""))
+    if not kind:
+        # pydicom takes a file that ends in the middle of an element for one without elements.
+        raise ReaderError(path, "is truncated or no complete DICOM file: it states no SOP class")
     if kind.removesuffix(".1") not in _ULTRASOUND:
-        name = getattr(dataset.get("SOPClassUID"), "name", kind) or "none"
+        name = getattr(dataset.get("SOPClassUID"), "name", kind)
         raise ReaderError(path, f"must be an ultrasound image or multi-frame image, got {name}")
     creators = [
         str(element.value)

@@ -27,8 +27,7 @@ class Region:
     spacing_mm: tuple[float, float] | None
     """Pixel size; None if the region has no length unit."""
     reduction: int
-    """Whole factor by which the stored image is smaller than the raster that the region was written for; 1 if it
-    fits."""
+    """Whole factor by which the image is smaller than the raster that the region was written for; 1 if it fits."""
 
 
 def tissue_region(path: Path, dataset: Any, warnings: list[str]) -> Region | None:
@@ -141,8 +140,7 @@ def frame_times(path: Path, dataset: Any, n_frames: int, warnings: list[str]) ->
 
 
 def r_wave_frames(dataset: Any, times_s: np.ndarray) -> list[int]:
-    """Frames nearest to the R waves of RWaveTimeVector (ms from the start of the clip) that lie in the clip; often
-    none."""
+    """Frames nearest to the R waves of RWaveTimeVector (ms from the start of the cine) inside it; often none."""
     value = dataset.get("RWaveTimeVector")
     if value is None or value == "":
         return []
@@ -161,7 +159,7 @@ def _corners(item: Any) -> tuple:
 
 def _area(item: Any) -> float:
     x0, y0, x1, y1 = _corners(item)
-    return (x1 - x0) * (y1 - y0)
+    return float((x1 - x0) * (y1 - y0))
 
 
 def _units(item: Any) -> tuple:

@@ -51,11 +51,11 @@ def read_file_list(path: str | Path) -> dict[str, dict[str, str]]:
 
 
 def read_tracings(path: str | Path) -> dict[str, dict[int, Tracing]]:
-    """Tracings of `VolumeTracings.csv` by file name (without `.avi`) and frame; cines with fewer than two traced frames
-    are left out.
+    """Tracings of `VolumeTracings.csv` by file name (without `.avi`) and frame.
 
     Per frame the first row is the long axis and the others are chords across it; the outline runs down their first ends
-    and back up their second ends. A table `FileName,X,Y,Frame` (EchoNet-Pediatric) holds the outline itself. Frames count from 0, as in the public loader.
+    and back up their second ends. A table `FileName,X,Y,Frame` (EchoNet-Pediatric) holds the outline itself. Frames
+    count from 0, as in the public loader. Cines with fewer than two traced frames are left out.
 
     Raises:
         ReaderError: Missing file or columns, a coordinate that is no number, or a frame with fewer than 3 outline

@@ -32,8 +32,7 @@ class FullTrace:
     """One exported trace."""
 
     knots_mm: np.ndarray
-    """(n_frames, n_knots, 2) mm: lateral (negative = image left), depth below the probe. In the order the reader
-    clicked."""
+    """(n_frames, n_knots, 2) mm: lateral (negative = image left), depth below the probe; in the order of clicking."""
     frame_rate: float
     """Hz."""
     left_marker_s: float

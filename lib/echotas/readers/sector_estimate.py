@@ -121,8 +121,7 @@ def _dark_level(mean: np.ndarray) -> float:
 
 
 def _outer_radius(radius: np.ndarray, angle: np.ndarray, half_angle: float) -> float:
-    """Longest imaged distance: the median over directions of the farthest pixel, so that one stray pixel does not set
-    it."""
+    """Longest imaged distance: a median over directions, so that one stray pixel does not set it."""
     bins = np.clip(((angle / half_angle + 1) * 20).astype(int), 0, 39)
     farthest = np.zeros(40)
     np.maximum.at(farthest, bins, radius)

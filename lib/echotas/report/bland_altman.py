@@ -45,7 +45,7 @@ def bland_altman_panel(
     """
     figure = Figure(figsize=(6.4, 4.2), layout="constrained")
     axes = figure.add_subplot()
-    result = _draw(axes, np.asarray(method), np.asarray(reference), color, size=16)
+    result = _draw(axes, np.asarray(method), np.asarray(reference), color, size=16.0)
     axes.set(
         xlabel=f"mean {quantity} of {names[0]} and {names[1]} ({unit})",
         ylabel=f"{names[0]} - {names[1]} ({unit})",
@@ -89,7 +89,7 @@ def bland_altman_grid(
         if len(method) == 0 and len(reference) == 0:
             axes.set_title(f"{name}\nn = 0", fontsize=8)
             continue
-        result = _draw(axes, np.asarray(method), np.asarray(reference), color, size=5)
+        result = _draw(axes, np.asarray(method), np.asarray(reference), color, size=5.0)
         axes.set_title(
             f"{name}\nn = {result.n}, {_signed(result.bias)} [{_signed(result.loa_low)}, {_signed(result.loa_high)}]",
             fontsize=8,

@@ -42,8 +42,8 @@ def link_lengths(points_mm: Float[np.ndarray, "*batch n_points 2"]) -> Float[np.
     return np.linalg.norm(np.diff(np.asarray(points_mm, dtype=np.float64), axis=-2), axis=-1)
 
 
-def line_length(points_mm: Float[np.ndarray, "*batch n_points 2"]) -> Float[np.ndarray, "*batch"]:
-    """Length of an open line in mm, one value per leading index.
+def line_length(points_mm: Float[np.ndarray, "*batch n_points 2"]) -> Float[np.ndarray, "*batch"] | np.float64:
+    """Length of an open line in mm, one value per leading index; a number for a single line.
 
     Args:
         points_mm: Ordered points (x, y) in mm.

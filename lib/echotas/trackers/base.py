@@ -1,14 +1,26 @@
 """The contract of every tracker: a cine and points in one frame in, their paths and a confidence out."""
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from collections.abc import Sequence
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
 from echotas.records import Cine, Tracks
 
-__all__ = ["Tracker", "check_query"]
+__all__ = ["Query", "Tracker", "check_query"]
+
+
+class Query(NamedTuple):
+    """Points to follow."""
+
+    points_px: np.ndarray
+    """(n_points, 2) px, inside the image."""
+    frame: int
+    """Frame in which they are given."""
+    mesh_uv: np.ndarray | None = None
+    """Place of each in the wall, (n_points, 2) in [0, 1]."""
 
 
 class Tracker(ABC):
@@ -51,18 +63,41 @@ class Tracker(ABC):
         Raises:
             ValueError: The query or the cine breaks a rule of the contract or of this tracker (`skip`).
         """
-        query, uv = check_query(cine, query_px, query_frame, mesh_uv)
+        return self.track_all(cine, [Query(query_px, query_frame, mesh_uv)])[0]
+
+    def track_all(self, cine: Cine, queries: Sequence["Query"]) -> list[Tracks]:
+        """Follow several sets of points through one cine, e.g. from several observers' lines.
+
+        The same as `track` for each, but work on the image is shared where the tracker can: a classical one crops to all
+        queries at once, so that its result may differ in the last digits from that of a query alone.
+
+        Raises:
+            ValueError: As `track`.
+        """
+        checked = [check_query(cine, item.points_px, item.frame, item.mesh_uv) for item in queries]
         reason = self.skip(cine)
         if reason is not None:
             raise ValueError(f"{self.name} cannot track this cine: {reason}")
-        query_frame = int(query_frame)
-        if cine.n_frames == 1 or len(query) == 0:
-            points = np.repeat(query[None], cine.n_frames, axis=0)
-            return Tracks(points, np.ones(points.shape[:2]), query_frame)
-        points, confidence = self._follow(cine, query, query_frame, uv)
-        points, confidence = np.array(points, dtype=np.float64), np.clip(confidence, 0.0, 1.0)
-        points[query_frame], confidence[query_frame] = query, 1.0
-        return Tracks(points, confidence, query_frame)
+        starts = [
+            Query(points, int(item.frame), uv) for item, (points, uv) in zip(queries, checked, strict=True)
+        ]
+        moving = [start for start in starts if cine.n_frames > 1 and len(start.points_px)]
+        followed = iter(self._follow_all(cine, moving) if moving else [])
+        tracks = []
+        for start in starts:
+            if cine.n_frames > 1 and len(start.points_px):
+                points, confidence = next(followed)
+                points, confidence = np.array(points, dtype=np.float64), np.clip(confidence, 0.0, 1.0)
+                points[start.frame], confidence[start.frame] = start.points_px, 1.0
+            else:
+                points = np.repeat(start.points_px[None], cine.n_frames, axis=0)
+                confidence = np.ones(points.shape[:2])
+            tracks.append(Tracks(points, confidence, start.frame))
+        return tracks
+
+    def _follow_all(self, cine: Cine, starts: Sequence["Query"]) -> list[tuple[np.ndarray, np.ndarray]]:
+        """`_follow` for each start; a member that can share work overrides this."""
+        return [self._follow(cine, start.points_px, start.frame, start.mesh_uv) for start in starts]
 
     @abstractmethod
     def _follow(

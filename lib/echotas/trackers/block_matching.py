@@ -4,22 +4,26 @@ Perrot and Garcia, IEEE IUS 2018 (standard PIV for speckle); Garcia, Comput. Sta
 """
 
 import logging
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
 import cv2
 import numpy as np
-import pymust
 from scipy.ndimage import distance_transform_edt, map_coordinates
 
 from echotas.records import Cine
 from echotas.trackers.blocks.chained import ChainedTracker
 from echotas.trackers.blocks.patches import crop_box, patch_correlation
 
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # backslashes in PyMUST's docstrings, reported when it is first compiled
+    import pymust
+
 __all__ = ["BlockMatchingTracker"]
 
-REACH_MM = 10.0  # tissue moves by less than this within a beat; farther than this plus a window, nothing is matched
+REACH_MM = 15.0  # tissue moves by less than this within a beat
 
 
 class _Context(NamedTuple):
@@ -27,6 +31,8 @@ class _Context(NamedTuple):
     origin: np.ndarray
     scale: np.ndarray
     windows: tuple[int, ...]
+    field: list[np.ndarray]
+    """Motion field of the pair of frames worked on (it serves all queries of a cine): displacement, window centres x and y."""
 
 
 class BlockMatchingTracker(ChainedTracker):
@@ -37,12 +43,13 @@ class BlockMatchingTracker(ChainedTracker):
 
     Args:
         windows_mm: Window sides from coarse to fine, mm, used as even numbers of px; at most 2/5 of the crop's shorter side.
+            A second pass of the same size starts at the first one's result, which removes the pull of its window towards zero.
         overlap_percent: Overlap of neighbouring windows.
     """
 
     name = "block_matching"
 
-    def __init__(self, windows_mm: tuple[float, ...] = (20.0, 14.0), overlap_percent: float = 50.0) -> None:
+    def __init__(self, windows_mm: tuple[float, ...] = (10.0, 10.0), overlap_percent: float = 50.0) -> None:
         sides = np.atleast_1d(np.asarray(windows_mm, dtype=np.float64))
         if sides.ndim != 1 or not len(sides) or not (sides > 0).all() or (np.diff(sides) > 0).any():
             raise ValueError(f"windows_mm must be positive and never grow, got {windows_mm}")
@@ -59,40 +66,52 @@ class BlockMatchingTracker(ChainedTracker):
         spacing = np.array(cine.spacing_mm)
         pixel = float(spacing.min())
         scale = spacing / pixel  # px of the square-pixel work grid per px of the cine
-        margin = max(REACH_MM + self.windows_mm[0] / 2, 0.75 * self.windows_mm[0])
+        margin = REACH_MM + self.windows_mm[0]
         top, bottom, left, right = crop_box(query, tuple(margin / spacing), cine.frames.shape[1:])
         frames = cine.frames[:, top:bottom, left:right].astype(np.float64)
         if not np.allclose(scale, 1):
             rows, columns = (np.arange(int((n - 1) * k) + 1) / k for n, k in zip(frames.shape[1:], scale[::-1], strict=True))
             grid = np.stack(np.meshgrid(rows, columns, indexing="ij"))
             frames = np.stack([map_coordinates(frame, grid, order=1, mode="nearest") for frame in frames])
-        height, width = frames.shape[1:]
-        largest = 2 * int(min(height, width) / 5)
+        largest = 2 * int(min(frames.shape[1:]) / 5)
         windows = tuple(max(4, min(2 * round(side / pixel / 2), largest)) for side in self.windows_mm)
-        # sptrack handles square images only, and skips windows that touch NaN: pad with NaN, and blank what is far away.
-        side = max(height, width)
-        square = np.full((len(frames), side, side), np.nan)
-        square[:, :height, :width] = frames
-        origin = np.array([left, top], dtype=np.float64)
-        far = np.ones((side, side), dtype=np.uint8)
-        column, row = np.clip(np.rint((query - origin) * scale).astype(int), 0, side - 1).T
-        far[row, column] = 0
-        square[:, cv2.distanceTransform(far, cv2.DIST_L2, 5) * pixel > margin] = np.nan
-        return _Context(square, origin, scale, windows)
+        return _Context(frames, np.array([left, top], dtype=np.float64), scale, windows, [])
 
-    def _step(self, context: _Context, first: int, second: int, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        before, after = context.frames[first], context.frames[second]
+    def _begin_pair(self, context: _Context, first: int, second: int, points: np.ndarray) -> None:
+        # Match only windows that touch the tissue: what lies around it (blood, still background) would slow the field down.
+        local = (points - context.origin) * context.scale
+        reach = 0.75 * context.windows[0]  # a little over half a window's diagonal
+        top, bottom, left, right = crop_box(local, (reach, reach), context.frames.shape[1:])
+        near = _distance(local, context.frames.shape[1:])[top:bottom, left:right] <= reach
+        # sptrack handles square images only, and skips windows that touch NaN: pad with NaN.
+        side = max(bottom - top, right - left, 2 * context.windows[0] + 2)
+        pair = np.full((side, side, 2), np.nan)
+        for index, frame in enumerate((first, second)):
+            part = context.frames[frame, top:bottom, left:right]
+            pair[: bottom - top, : right - left, index] = np.where(near, part, np.nan)
         parameters = pymust.utils.Param()
         parameters.winsize = np.repeat(np.array(context.windows)[:, None], 2, axis=1)
         parameters.overlap = self.overlap_percent
         # Flat windows divide by zero inside sptrack; they carry weight 0 in its smoothing.
         with _quiet_smoother(), np.errstate(divide="ignore", invalid="ignore"):
-            dx, dy, x, y = pymust.sptrack(np.stack([before, after], axis=-1), parameters)
+            dx, dy, x, y = pymust.sptrack(pair, parameters)
+        # sptrack calls the middle of pixels i .. i + m - 1 i + m / 2, half a px late.
+        context.field[:] = [np.stack([dx, dy]), x[0] + left - 0.5, y[:, 0] + top - 0.5]
+
+    def _step(self, context: _Context, first: int, second: int, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         local = (points - context.origin) * context.scale
-        step = _read_grid(np.stack([dx, dy]), x[0], y[:, 0], local + 0.5)  # sptrack's centres are half a px late
+        step = _read_grid(*context.field, local)
         size = (context.windows[-1] + 1,) * 2
-        images = [np.nan_to_num(frame).astype(np.float32) for frame in (before, after)]
+        images = [context.frames[frame].astype(np.float32) for frame in (first, second)]
         return points + step / context.scale, patch_correlation(*images, local, local + step, size)
+
+
+def _distance(points: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Distance of every pixel from the nearest point, px."""
+    free = np.ones(shape, dtype=np.uint8)
+    column, row = np.rint(points).astype(int).T
+    free[np.clip(row, 0, shape[0] - 1), np.clip(column, 0, shape[1] - 1)] = 0
+    return cv2.distanceTransform(free, cv2.DIST_L2, 5)
 
 
 def _read_grid(field: np.ndarray, x: np.ndarray, y: np.ndarray, points: np.ndarray) -> np.ndarray:

@@ -16,6 +16,8 @@ class _Context(NamedTuple):
     frames: np.ndarray
     origin: np.ndarray
     window: tuple[int, int]
+    latest: dict[tuple[int, int], np.ndarray]
+    """Flow of the pair of frames worked on: it serves all queries of a cine."""
 
 
 class FarnebackTracker(ChainedTracker):
@@ -58,14 +60,17 @@ class FarnebackTracker(ChainedTracker):
         margin = tuple(self.margin_mm / spacing for spacing in cine.spacing_mm)
         top, bottom, left, right = crop_box(query, margin, cine.frames.shape[1:])
         frames = np.ascontiguousarray(cine.frames[:, top:bottom, left:right])
-        return _Context(frames, np.array([left, top], dtype=np.float64), window_px(self.window_mm, cine))
+        return _Context(frames, np.array([left, top], dtype=np.float64), window_px(self.window_mm, cine), {})
 
     def _step(self, context: _Context, first: int, second: int, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         before, after = context.frames[first], context.frames[second]
-        flow = cv2.calcOpticalFlowFarneback(
-            before, after, None, 0.5, self.levels, min(context.window), self.iterations,
-            self.poly_n, self.poly_sigma, cv2.OPTFLOW_FARNEBACK_GAUSSIAN,
-        )  # fmt: skip
+        if (first, second) not in context.latest:
+            context.latest.clear()
+            context.latest[first, second] = cv2.calcOpticalFlowFarneback(
+                before, after, None, 0.5, self.levels, min(context.window), self.iterations,
+                self.poly_n, self.poly_sigma, cv2.OPTFLOW_FARNEBACK_GAUSSIAN,
+            )  # fmt: skip
+        flow = context.latest[first, second]
         local = points - context.origin
         x, y = (np.ascontiguousarray(column[:, None], dtype=np.float32) for column in local.T)
         step = cv2.remap(flow, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[:, 0].astype(np.float64)

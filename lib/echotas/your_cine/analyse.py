@@ -13,6 +13,7 @@ from jaxtyping import Float
 from echotas.geometry import (
     SEGMENTS,
     check_orientation,
+    inside,
     mesh_uv,
     radial_mesh,
     require_inside,
@@ -27,6 +28,10 @@ from echotas.your_cine.doubts import NOMINAL_WALL_MM
 from echotas.your_cine.result import CineAnalysis, closure_distance
 
 __all__ = ["analyse", "check_contour"]
+
+LARGEST_SHARE_OUTSIDE = 0.25
+"""Share of a line that may lie outside the sector: a wall cut by the sector's side is common and is told as a doubt;
+a line with more outside belongs to another picture."""
 
 
 def analyse(
@@ -119,7 +124,7 @@ def analyse(
         global_strain_without_drift=without_drift,
         segment_names=_segment_names(cine),
         segment=segment,
-        segment_confidence=np.stack([confidence[:, segment == index].mean((1, 2)) for index in range(6)]),
+        segment_confidence_curve=np.stack([confidence[:, segment == index].mean((1, 2)) for index in range(6)]),
         accepted=accepted,
         ed_frame=ed_frame,
         ed_source=ed_source,
@@ -135,8 +140,9 @@ def check_contour(line_px: np.ndarray, cine: Cine, frame: int) -> Contour:
     """The line as a `Contour` of this cine.
 
     Raises:
-        ValueError: Fewer than 4 points, NaN, a frame outside the cine, points outside the image or (if known) the
-            scanned sector, or a line that does not run base -> apex -> base from the left image wall.
+        ValueError: Fewer than 4 points, NaN, a frame outside the cine, points outside the image, more than a
+            quarter of them outside the scanned sector (if known), or a line that does not run base -> apex -> base
+            from the left image wall.
     """
     _check_frame("contour_frame", frame, cine.n_frames)
     contour = Contour(line_px, frame)
@@ -149,7 +155,7 @@ def check_contour(line_px: np.ndarray, cine: Cine, frame: int) -> Contour:
             f"centre_line_px must lie inside the {width} x {height} px image, got {int(outside.sum())} points outside, "
             f"e.g. ({worst[0]:.1f}, {worst[1]:.1f})"
         )
-    if cine.sector is not None:
+    if cine.sector is not None and (~inside(cine.sector, line)).mean() > LARGEST_SHARE_OUTSIDE:
         require_inside(cine.sector, line, "centre_line_px")
     check_orientation(line, "centre_line_px")
     return contour

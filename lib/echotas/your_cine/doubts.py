@@ -36,7 +36,7 @@ def doubts(result: "CineAnalysis") -> list[str]:
         )
     if cine.meta.get("frame_rate_source") == "container":
         found.append(f"times are those of the video player ({cine.frame_rate:.1f} frames/s), not of the scanner")
-    elif cine.frame_rate < _SLOW_HZ:
+    elif round(cine.frame_rate) < _SLOW_HZ:
         found.append(
             f"{cine.frame_rate:.0f} frames/s are few for speckle tracking ({_SLOW_HZ:.0f} or more are recommended)"
         )
@@ -53,9 +53,8 @@ def doubts(result: "CineAnalysis") -> list[str]:
         found.append(
             f"the line differs by {result.drift_percent:+.1f} % between start and end of the beat: tracking drifts"
         )
-    beat = slice(result.ed_frame, None if result.end_frame is None else result.end_frame + 1)
-    for index, name in enumerate(result.segment_names):
-        strain, confidence = result.segment_es_percent[index], float(result.segment_confidence[index, beat].mean())
+    segments = zip(result.segment_names, result.segment_es_percent, result.segment_confidence, strict=True)
+    for name, strain, confidence in segments:
         if not _SHORTENING_PERCENT <= strain <= _STRETCH_PERCENT:
             change = "lengthens" if strain > 0 else "shortens"
             found.append(f"{name} {change} by {abs(strain):.0f} % at ES: look at the overlay before believing it")

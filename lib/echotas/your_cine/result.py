@@ -37,7 +37,7 @@ class CineAnalysis:
     """Six names, base -> apex -> base; positions ("left basal", ...) if the view is unknown."""
     segment: np.ndarray
     """Segment 0..5 of each longitudinal node, int (n_long,): six equal arcs in the frame of the contour."""
-    segment_confidence: np.ndarray
+    segment_confidence_curve: np.ndarray
     """(6, n_frames) mean confidence of the nodes of each segment."""
     accepted: np.ndarray
     """Segments that entered the global curve, bool (6,)."""
@@ -70,6 +70,12 @@ class CineAnalysis:
     def segment_es_percent(self) -> np.ndarray:
         """End-systolic strain of the six segments, percent (6,)."""
         return self.strain.segment_percent[:, self.es_frame]
+
+    @property
+    def segment_confidence(self) -> np.ndarray:
+        """Mean confidence of the six segments over the beat (to the last frame if its end is unknown), (6,)."""
+        last = self.cine.n_frames - 1 if self.end_frame is None else self.end_frame
+        return self.segment_confidence_curve[:, self.ed_frame : last + 1].mean(axis=1)
 
     @property
     def length_mm(self) -> np.ndarray:
@@ -110,6 +116,7 @@ class CineAnalysis:
             "folded_share": self.folded_share,
             "mean_confidence": float(self.confidence.mean()),
             "segment_es_percent": dict(zip(self.segment_names, self.segment_es_percent.tolist(), strict=True)),
+            "segment_confidence": dict(zip(self.segment_names, self.segment_confidence.tolist(), strict=True)),
             "warnings": list(self.warnings),
         }
 

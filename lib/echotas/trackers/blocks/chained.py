@@ -1,12 +1,13 @@
 """Classical trackers: one step from a frame to its neighbour, chained both ways from the query frame."""
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from echotas.records import Cine, check_spacing
-from echotas.trackers.base import Tracker
+from echotas.trackers.base import Query, Tracker
 
 __all__ = ["ChainedTracker", "window_px"]
 
@@ -24,6 +25,9 @@ class ChainedTracker(Tracker):
     def _prepare(self, cine: Cine, query: np.ndarray) -> Any:
         """Whatever `_step` needs of this cine: crop, window in px."""
 
+    def _begin_pair(self, context: Any, first: int, second: int, points: np.ndarray) -> None:
+        """Work on a pair of frames that all starts share; `points` are those of all starts in frame `first`."""
+
     @abstractmethod
     def _step(
         self, context: Any, first: int, second: int, points: np.ndarray
@@ -33,18 +37,27 @@ class ChainedTracker(Tracker):
     def _follow(
         self, cine: Cine, query: np.ndarray, query_frame: int, uv: np.ndarray | None
     ) -> tuple[np.ndarray, np.ndarray]:
-        context = self._prepare(cine, query)
+        return self._follow_all(cine, [Query(query, query_frame, uv)])[0]
+
+    def _follow_all(self, cine: Cine, starts: Sequence[Query]) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Frame pair by frame pair, all starts before the next pair, so that a member can keep a pair's motion field; each
+        start joins in at its own frame and is stepped alone: points of one never influence another's."""
+        context = self._prepare(cine, np.concatenate([start.points_px for start in starts]))
         limit = np.array(cine.frames.shape[:0:-1]) - 0.5
-        points = np.repeat(query[None], cine.n_frames, axis=0)
-        confidence = np.ones(points.shape[:2])
+        paths = [np.repeat(start.points_px[None], cine.n_frames, axis=0) for start in starts]
+        confidences = [np.ones(points.shape[:2]) for points in paths]
         for step, stop in ((1, cine.n_frames), (-1, -1)):
-            for second in range(query_frame + step, stop, step):
-                first = second - step
-                moved, trust = self._step(context, first, second, points[first])
-                # A point may leave the image with the tissue; beyond its edge there is nothing left to follow.
-                points[second] = np.clip(moved, -0.5, limit)
-                confidence[second] = np.minimum(confidence[first], np.clip(trust, 0, 1))
-        return points, confidence
+            frames = [start.frame for start in starts]
+            for first in range(min(frames) if step > 0 else max(frames), stop - step, step):
+                second = first + step
+                active = [i for i, frame in enumerate(frames) if (first - frame) * step >= 0]
+                self._begin_pair(context, first, second, np.concatenate([paths[i][first] for i in active]))
+                for i in active:
+                    moved, trust = self._step(context, first, second, paths[i][first])
+                    # A point may leave the image with the tissue; beyond its edge there is nothing left to follow.
+                    paths[i][second] = np.clip(moved, -0.5, limit)
+                    confidences[i][second] = np.minimum(confidences[i][first], np.clip(trust, 0, 1))
+        return list(zip(paths, confidences, strict=True))
 
 
 def window_px(window_mm: float, cine: Cine) -> tuple[int, int]:

@@ -1,0 +1,140 @@
+"""The exact engine against PyMUST, against a slow direct sum, and against what physics demands."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from echo_points import at, pymust, relative_l2
+
+from echotas.acoustics import Scan, delay_and_sum, phased_2p5_mhz, simulate, simulate_channels
+from echotas.acoustics.element import element_response
+from echotas.acoustics.lens import lens_factor
+from echotas.acoustics.pulse import band_limits, probe_spectrum, two_way_spectrum
+
+
+def simus(positions, reflectivity, scan, beam):
+    """PyMUST's RF (n_elements, n_samples), its gain (frequency step over sampling frequency) divided out."""
+    probe = scan.probe
+    parameters = pymust.getparam("P4-2v")
+    parameters.fc, parameters.c, parameters.bandwidth = probe.freq_center_hz, probe.speed_of_sound, 74
+    parameters.baffle, parameters.attenuation, parameters.fs = "soft", 0.0, scan.sampling_hz
+    delays = scan.transmit_delays_s[[beam]]
+    rf, spectrum = pymust.simus(positions[None, :, 0], positions[None, :, 2], reflectivity[None], delays, parameters)
+    step_hz = 2 * probe.freq_center_hz / (len(spectrum) - 1)
+    return rf.T * scan.sampling_hz / step_hz
+
+
+def direct_sum(positions, reflectivity, scan, beam, elevation):
+    """The same signal by a float64 sum over scatterers, elements and a fine frequency grid."""
+    probe, period = scan.probe, 200e-6
+    low, high = band_limits(probe, -100)
+    freq_hz = np.arange(int(low * period), int(high * period) + 2) / period
+    distance, amplitude = element_response(positions, probe, elevation)
+    spectrum = np.zeros((len(freq_hz), probe.n_elements), complex)
+    fire = np.exp(-2j * np.pi * freq_hz[:, None] * scan.transmit_delays_s[beam])
+    for i, rho in enumerate(reflectivity):
+        one = amplitude[i] * np.exp(-2j * np.pi * freq_hz[:, None] * distance[i] / probe.speed_of_sound)
+        if elevation:
+            one = one * lens_factor(positions[i, 1], np.linalg.norm(positions[i]), freq_hz, probe)[:, None]
+        spectrum += rho * (one * fire).sum(axis=1, keepdims=True) * one
+    spectrum *= 2 / period * (1 if elevation else probe.width_m) * two_way_spectrum(freq_hz, probe)[:, None]
+    time = np.arange(scan.n_samples) / scan.sampling_hz
+    return (np.exp(2j * np.pi * time[:, None] * freq_hz) @ spectrum).real.T
+
+
+@pytest.mark.parametrize("beam", [0, 63])
+def test_rf_matches_pymust(beam, cloud):
+    scan = Scan(phased_2p5_mhz(), depth_m=0.08)
+    positions, reflectivity = cloud(40, depth_m=(0.01, 0.08), half_angle_deg=37)
+    ours = simulate_channels(positions, reflectivity, scan, [beam])[0]
+    theirs = simus(positions, reflectivity, scan, beam)
+    n = min(ours.shape[1], theirs.shape[1])
+    # 4.5e-5 of this is PyMUST's own single precision, the rest our -80 dB band.
+    assert relative_l2(ours[:, :n], theirs[:, :n]) < 2e-4
+
+
+@pytest.mark.parametrize("elevation", [False, True])
+def test_rf_matches_a_direct_sum(elevation, scan, cloud):
+    positions, reflectivity = cloud(8, slab_m=4e-3)
+    for beam in (0, 12):
+        ours = simulate_channels(positions, reflectivity, scan, [beam], elevation=elevation)[0]
+        assert relative_l2(ours, direct_sum(positions, reflectivity, scan, beam, elevation)) < 3e-4
+
+
+def test_channels_add_up_and_do_not_depend_on_the_other_transmits(scan, cloud):
+    positions, reflectivity = cloud(60)
+    both = simulate_channels(positions, reflectivity, scan, [3, 15])
+    parts = [simulate_channels(positions[s], reflectivity[s], scan, [3, 15]) for s in (slice(25), slice(25, None))]
+    assert relative_l2(parts[0] + parts[1], both) < 1e-4
+    assert relative_l2(simulate_channels(positions, -2 * reflectivity, scan, [15])[0], -2 * both[1]) < 1e-4
+
+
+@pytest.mark.parametrize(("beam", "range_m"), [(0, 0.035), (9, 0.05), (19, 0.066)])
+def test_a_point_appears_at_its_range_and_angle(beam, range_m, scan):
+    iq = simulate(at(range_m, scan.angles_rad[beam]), np.ones(1), scan, method="exact")[0]
+    peak_beam, peak_range = np.unravel_index(np.abs(iq).argmax(), iq.shape)
+    assert peak_beam == beam
+    assert scan.ranges_m[peak_range] == pytest.approx(range_m, abs=1.1e-4)
+
+
+def test_a_point_off_the_plane_appears_where_pixel_of_says(scan):
+    point = at(0.045, scan.angles_rad[14], elevation_m=3e-3)
+    iq = simulate(point, np.ones(1), scan, method="exact", elevation=True)[0]
+    beam, sample = np.unravel_index(np.abs(iq).argmax(), iq.shape)
+    drawn = np.array([np.sin(scan.angles_rad[beam]), np.cos(scan.angles_rad[beam])]) * scan.ranges_m[sample]
+    apex = np.array(scan.sector((1, 1)).apex_px)
+    expected = (scan.pixel_of(point[0], (1, 1)) - apex) / 1e3
+    # y^2 / (2 |r - R|) = 0.3 mm at worst, and towards the probe, since the lens focuses at 60 mm
+    assert abs(drawn[0] - expected[0]) < 1e-4
+    assert -3e-4 < drawn[1] - expected[1] < 1e-4
+
+
+def test_f_number_narrows_the_aperture_without_blanking_steered_beams():
+    scan = Scan(phased_2p5_mhz(), n_beams=9, depth_m=0.05, start_m=0.03, focus_m=0.04)
+    point = at(0.04, scan.angles_rad[0])
+    full = np.abs(delay_and_sum(simulate_channels(point, np.ones(1), scan, [0]), scan, [0]))
+    narrow = replace(scan, f_number=4.0)
+    less = np.abs(delay_and_sum(simulate_channels(point, np.ones(1), narrow, [0]), narrow, [0]))
+    assert 0.3 * full.max() < less.max() < 0.95 * full.max()
+
+
+def test_probe_band_is_half_at_the_bandwidth_edges():
+    probe = phased_2p5_mhz()
+    edge = probe.freq_center_hz * (1 + np.array([-1, 1]) * probe.bandwidth_percent / 200)
+    np.testing.assert_allclose(probe_spectrum(edge, probe) ** 2, 0.5, rtol=1e-9)
+    low, high = band_limits(probe, -60)
+    assert low < edge[0] < edge[1] < high
+    with pytest.raises(ValueError, match="threshold_db must be negative, got 3"):
+        band_limits(probe, 3)
+
+
+def test_no_scatterers_give_zeros(scan):
+    rf = simulate_channels(np.empty((0, 3)), np.empty(0), scan, [0, 1])
+    assert rf.shape == (2, 64, scan.n_samples)
+    assert rf.dtype == np.float32
+    assert not rf.any()
+
+
+@pytest.mark.parametrize(
+    ("positions", "reflectivity", "transmits", "message"),
+    [
+        ([[0, 0, -0.01]], [1.0], None, r"positions_m must lie in front of the array \(depth z > 0\), got z = -0\.01"),
+        ([[0, 0, 0.0]], [1.0], None, "in front of the array"),
+        ([[0, 0, np.nan]], [1.0], None, "positions_m must be finite"),
+        ([[0, 0, 0.05]], [np.nan], None, "reflectivity must be finite"),
+        ([[0, 0, 0.05]], [1j], None, "reflectivity must be real"),
+        ([[0, 0, 0.05]], [1.0, 2.0], None, r"reflectivity \(n,\), got \(1, 3\) and \(2,\)"),
+        ([[0, 0, 0.05]], [1.0], [20], r"transmits must lie in 0\.\.19, got 20\.\.20"),
+        ([[0, 0, 0.05]], [1.0], [0.5], "transmits must be a list of beam indices"),
+    ],
+)
+def test_channels_refuse(positions, reflectivity, transmits, message, scan):
+    with pytest.raises(ValueError, match=message):
+        simulate_channels(np.array(positions), np.array(reflectivity), scan, transmits)
+
+
+def test_beamformer_refuses(scan):
+    with pytest.raises(ValueError, match=r"rf must be \(n_tx = 20, n_elements = 64, n_samples\), got \(1, 64, 5\)"):
+        delay_and_sum(np.zeros((1, 64, 5)), scan)
+    with pytest.raises(ValueError, match="rf must be finite"):
+        delay_and_sum(np.full((1, 64, 5), np.nan), scan, [0])
