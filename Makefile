@@ -50,7 +50,7 @@ else
 endif
 
 test: $(VENV)/.ok ## run the tests (without those marked slow, gpu)
-	@python -m pytest -q -m "not slow and not gpu"
+	@python -m pytest -q -m "not slow and not gpu" -n auto --maxprocesses 8 --dist loadfile
 
 check: $(VENV)/.ok ## formatting, lint, stripped notebooks
 	@ruff format --check --quiet . || { echo "ruff format: some files are not formatted; run: make format"; exit 1; }

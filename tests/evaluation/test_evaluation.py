@@ -84,7 +84,9 @@ def test_summaries_count_patients(tracked):
     table = global_strain_table(paths, tracks, TRACKERS)
     summary = gls_summary(table[table["start"] == "truth"], 0, 200)
     assert summary.loc["oracle", "mae"] == pytest.approx(0, abs=1e-9)
-    assert summary.loc["frozen", "bias"] == pytest.approx(table.loc[table["method"] == "frozen", "true_gls_es"].mul(-1).mean())
+    assert summary.loc["frozen", "bias"] == pytest.approx(
+        table.loc[table["method"] == "frozen", "true_gls_es"].mul(-1).mean()
+    )
     comparison = compare_with(motion_table(paths, tracks, TRACKERS), "mte_mm", "frozen", ["oracle"])
     assert comparison.loc["oracle", "n"] == 3 and comparison.loc["oracle", "shift"] < 0
 

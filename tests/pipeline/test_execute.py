@@ -1,6 +1,5 @@
 """The notebook runner: same bytes twice, clear failures, prose kept apart, runs with their notebook."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -12,105 +11,113 @@ import pytest
 
 from echotas.pipeline import runs
 from echotas.pipeline.execute import NotebookError, parameter_names
+from echotas.pipeline.journal import finished_runs
 from echotas.pipeline.notebooks import main, select_parameters
 
 from .conftest import write_notebook
 
 pytestmark = pytest.mark.notebook
 
-GOOD = [
-    ("heading", "## Work"),
-    (
-        "work",
-        """
+WORK = """
 import warnings
 
 import matplotlib.pyplot as plt
-from echotas.pipeline import runs
-from echotas.pipeline.metrics_file import record
 from echotas.pipeline.progress import Progress
 
 warnings.warn("careful")
 with Progress("count", 1) as progress:
     progress.step()
-run = runs.start("benchmark", f"frozen | seed {seed}", params=config, tags={"tracker": "frozen"})
 print(object(), config)
 plt.plot([1, 2, 3]);
-""".strip(),
-    ),
-    ("end", 'record("1", {"seed": seed}, run=run)\nrun.finish()\nseed'),
-]
+""".strip()
+
+TRACKED = """
+from echotas.pipeline import runs
+from echotas.pipeline.metrics_file import record
+
+with runs.start("benchmark", f"frozen | seed {seed}", params=config, tags={"tracker": "frozen"}) as run:
+    record("1", {"seed": seed}, run=run)
+""".strip()
 
 
-def run(*arguments: str) -> subprocess.CompletedProcess:
-    """The command line, as DVC calls it."""
-    command = [sys.executable, "-m", "echotas.pipeline.notebooks", "run", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | {"PYTHONWARNINGS": ""})
-
-
-def test_two_runs_give_the_same_bytes_and_the_run_has_its_notebook(workspace: Path, run_database: Path):
-    source = write_notebook(workspace / "notebooks" / "1.ipynb", *GOOD)
-    command = (str(source), ".work/1-x.ipynb", "-s", "seed", "-s", "config=trackers.tas_net")
-    first = run(*command)
-    assert first.returncode == 0, first.stderr
+def test_two_runs_give_the_same_bytes_whatever_the_prose_says(workspace: Path, capsys):
+    cells = [("heading", "## Work"), ("work", WORK), ("end", "seed")]
+    source = write_notebook(workspace / "notebooks" / "1.ipynb", *cells)
+    command = ["run", "notebooks/1.ipynb", ".work/1-x.ipynb", "-s", "seed", "-s", "config=trackers.tas_net"]
+    assert main(command) == 0
+    terminal = capsys.readouterr().err
     out = workspace / ".work" / "1-x.ipynb"
     before = out.read_bytes()
     words = nbformat.read(source, as_version=4)
     words.cells[0].source = "# Other words, which change no result"
     nbformat.write(words, source)
-    second = run(*command)
-    assert second.returncode == 0, second.stderr
+    assert main(command) == 0
     assert out.read_bytes() == before
 
     raw = nbformat.read(out, as_version=4)
     assert [cell.id for cell in raw.cells] == ["params", "injected-parameters", "work", "end"]
     assert raw.cells[1].source == "# From params.yaml, by the pipeline\nseed = 3\nconfig = {'iterations': 2}"
-    assert "image/png" in str(raw.cells[2].outputs)
     shown = str([cell.outputs for cell in raw.cells])
-    assert "UserWarning: careful" not in shown and "UserWarning: careful" in first.stderr
-    assert "count  1/1  100 %" not in shown and "count  1/1  100 %" in first.stderr
-    assert "count  1/1  100 %" in (workspace / ".work" / "logs" / "1-x.log").read_text()
-    assert raw.metadata.echotas.runs[0].metrics == {"seed": 3.0}
-    assert not list(workspace.glob(".work/*.partial.ipynb"))
+    assert "image/png" in shown and "'text/plain': '3'" in shown
+    log = (workspace / ".work" / "logs" / "1-x.log").read_text()
+    for line in ("UserWarning: careful", "count  1/1  100 %"):
+        assert line in terminal and line in log and line not in shown
+    assert [path.name for path in (workspace / ".work").glob("*.ipynb")] == ["1-x.ipynb"]
 
+
+def test_run_gets_its_executed_notebook_with_prose(workspace: Path, run_database: Path):
+    write_notebook(workspace / "notebooks" / "1.ipynb", ("words", "## Words to read"), ("track", TRACKED))
+    command = ["run", "notebooks/1.ipynb", ".work/1.ipynb", "-s", "seed", "-s", "config=trackers.tas_net"]
+    assert main(command) == 0
+    [summary] = nbformat.read(workspace / ".work" / "1.ipynb", as_version=4).metadata.echotas.runs
+    assert (summary.name, summary.params, summary.metrics) == ("frozen | seed 3", {"iterations": "2"}, {"seed": 3.0})
     client = runs.client()
-    experiment = client.get_experiment_by_name("benchmark").experiment_id
-    found = client.search_runs([experiment])
-    assert [(item.info.run_name, item.info.status) for item in found] == [("frozen | seed 3", "FINISHED")] * 2
-    page = client.download_artifacts(found[0].info.run_id, "notebook/1-x.html")
-    assert "Other words" in Path(page).read_text() and "image/png" in Path(page).read_text()
+    [found] = client.search_runs([client.get_experiment_by_name("benchmark").experiment_id])
+    assert (found.info.run_name, found.info.status) == ("frozen | seed 3", "FINISHED")
+    page = client.download_artifacts(found.info.run_id, "notebook/1.html")
+    assert "Words to read" in Path(page).read_text()
 
 
-def test_failing_cell_gives_one_sentence_a_partial_notebook_and_a_failed_run(workspace: Path, run_database: Path):
+def test_failing_cell_gives_one_sentence_and_a_partial_notebook(workspace: Path, capsys):
     cells = [
-        ("start", 'from echotas.pipeline import runs\nrun = runs.start("training", "x")\nprint("so far")'),
+        ("start", 'print("so far")'),
         ("heading", "## Track every cine"),
         ("bad", 'raise ValueError("spacing_mm must be positive,\\n got (0.3, 0.0)")'),
         ("never", 'print("never")'),
     ]
-    source = write_notebook(workspace / "notebooks" / "1.ipynb", *cells)
-    done = run(str(source.relative_to(workspace)), ".work/1.ipynb")
-    assert done.returncode == 1
-    assert done.stderr.splitlines()[-1] == (
+    write_notebook(workspace / "notebooks" / "1.ipynb", *cells)
+    (workspace / ".work").mkdir()
+    (workspace / ".work" / "1.ipynb").write_text("the last good one")
+    assert main(["run", "notebooks/1.ipynb", ".work/1.ipynb"]) == 1
+    errors = capsys.readouterr().err
+    assert errors.splitlines()[-1] == (
         "error: notebooks/1.ipynb: cell 5 (Track every cine): ValueError: spacing_mm must be positive, got (0.3, 0.0) "
         "(finished cells are in .work/1.partial.ipynb)"
     )
-    assert "Traceback" not in done.stderr
-    assert not (workspace / ".work" / "1.ipynb").exists()
+    assert errors.count("spacing_mm") == 1 and "Traceback" not in errors
+    assert "failed: notebooks/1.ipynb: cell 5" in (workspace / ".work" / "logs" / "1.log").read_text()
     assert "so far" in (workspace / ".work" / "1.partial.ipynb").read_text()
-    client = runs.client()
-    [left] = client.search_runs([client.get_experiment_by_name("training").experiment_id])
-    assert left.info.status == "FAILED"
+    assert (workspace / ".work" / "1.ipynb").read_text() == "the last good one"
 
 
-def test_stopped_runner_leaves_no_kernel_behind(workspace: Path):
+def test_runs_left_open_are_closed_as_failed(workspace: Path, run_database: Path, monkeypatch):
+    journal = workspace / "journal.jsonl"
+    monkeypatch.setenv(runs.JOURNAL_VARIABLE, str(journal))
+    left = runs.start("training", "x")
+    with pytest.raises(ValueError, match=r"1 run\(s\) were started but not finished; end each with run\.finish"):
+        finished_runs(journal)
+    assert runs.client().get_run(left.run_id).info.status == "FAILED"
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_stopped_runner_leaves_no_kernel_behind(workspace: Path, sent: signal.Signals):
     wait = 'import os, time\nfrom pathlib import Path\nPath("pid").write_text(str(os.getpid()))\ntime.sleep(600)'
     source = write_notebook(workspace / "notebooks" / "1.ipynb", ("wait", wait))
     command = [sys.executable, "-m", "echotas.pipeline.notebooks", "run", str(source), ".work/1.ipynb"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     pid = workspace / "pid"
     wait_until(lambda: pid.is_file() and pid.read_text(), 90)
-    process.send_signal(signal.SIGTERM)
+    process.send_signal(sent)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "stopped; finished items are kept" in errors

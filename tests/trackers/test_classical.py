@@ -11,15 +11,14 @@ from echotas.trackers import create
 from echotas.trackers.block_matching import _read_grid
 from echotas.trackers.blocks.patches import crop_box, patch_correlation
 from echotas.trackers.lucas_kanade_mesh import smooth_local_linear
+
 from .conftest import as_cine, horseshoe, mesh_uv, texture, translated
 
 QUERY = horseshoe().reshape(-1, 2)
 
 
 @settings(max_examples=20, deadline=None)
-@given(
-    st.lists(st.floats(-1, 1), min_size=6, max_size=6), st.floats(2, 20), st.integers(0, 2**31 - 1)
-)
+@given(st.lists(st.floats(-1, 1), min_size=6, max_size=6), st.floats(2, 20), st.integers(0, 2**31 - 1))
 def test_smoothing_keeps_any_uniform_stretch_exactly(coefficients, sigma, seed):
     a = np.array(coefficients).reshape(2, 3)
     weights = np.random.default_rng(seed).uniform(0.05, 1, len(QUERY))

@@ -5,6 +5,7 @@ import pytest
 
 from echotas.records import Cine
 from echotas.trackers import available, create
+
 from .conftest import as_cine, horseshoe, mesh_uv, translated
 
 CLASSICAL = ("block_matching", "farneback", "lucas_kanade", "lucas_kanade_mesh")

@@ -4,6 +4,7 @@ import pytest
 from echotas.records import Cine, Mesh
 from echotas.trackers import create
 from echotas.trackers.mean_motion import cycle_phase, fit_mean_motion, long_axis
+
 from .conftest import as_cine, horseshoe, mesh_uv
 
 UV = mesh_uv()

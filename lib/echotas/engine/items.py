@@ -68,7 +68,7 @@ def simulate_template(
     recording = _template(path, needs_labels=False)
     item_seed = int(seeds.generator(seed, f"simulate {stage}", recording.cine.recording_id).integers(2**31))
     result = simulate_sequence(
-        recording.cine, read_motion(motion), strategy, config, seed=item_seed, cache_dir=cache_dir
+        recording.cine, read_motion(motion_of[path]), strategy, config, seed=item_seed, cache_dir=cache_dir
     )
     realism = None if result.realism_mae is None else round(float(result.realism_mae), 6)
     return write_recording(

@@ -40,7 +40,9 @@ def most_regional_patient(paths: Iterable[Path], table: pd.DataFrame) -> tuple[s
     return str(patient), [by_name[name] for name in first]
 
 
-def bullseye_values(table: pd.DataFrame, paths: Iterable[Path], names: Sequence[str]) -> dict[str, dict[View, np.ndarray]]:
+def bullseye_values(
+    table: pd.DataFrame, paths: Iterable[Path], names: Sequence[str]
+) -> dict[str, dict[View, np.ndarray]]:
     """Six end-systolic segment strains per view, by name: "truth", "reader" (first observer) or a tracker from the true mesh."""
     recordings = {path.stem for path in paths}
     part = table[table["recording"].isin(recordings)]

@@ -49,6 +49,7 @@ def leaderboard_rows(
             "tracker": f"[{name}](reports/20_track-{name}.ipynb)",
             "name": name,
             "control": name in CONTROLS,
+            "uses_truth": name == "oracle",
             "n": metrics["30_motion"]["n_patients"],
             **_with_limits("mte_mm", motion[name], "mte_mm"),
             "folds_percent": motion[name]["folds_percent"],

@@ -170,7 +170,7 @@ def _blank(lines: list[bytearray], row: int, column: int, end_row: int | None, e
 
 
 def _imports(source: str, package: str, where: str) -> set[str]:
-    """Dotted names of the package that a source imports; `package` resolves relative imports, `where` is for messages."""
+    """Dotted names of the package that a source imports; `package` resolves relative ones, `where` names the source."""
     try:
         tree = ast.parse(_without_magics(source))
     except SyntaxError as error:

@@ -92,31 +92,42 @@ def execute(source: Path, out: Path, parameters: Mapping[str, Any]) -> None:
     log.write_text(f"{out.stem}  started {time.strftime('%Y-%m-%d %H:%M:%S')}\n", encoding="utf-8")
     journal.unlink(missing_ok=True)
     started = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="echotas-") as folder, _mirror(log):
-        try:
-            with _environment(folder, root, log, journal):
-                notebook = _papermill(source, partial, dict(parameters), folder, root)
-            runs = finished_runs(journal)
-        except BaseException as error:
-            close_runs(journal)
-            if isinstance(error, KeyboardInterrupt | SystemExit):
-                raise
-            sentence = _failure_sentence(source, error)
-            _append(log, f"{out.stem}  failed: {sentence}\n")
-            raise NotebookError(f"{sentence} (finished cells are in {_short(partial, root)})") from None
-        warnings = stderr_lines(notebook)
-        _append(log, "".join(f"stderr  {line}\n" for line in warnings))
-        clean = scrubbed(notebook, root)
-        clean.metadata["echotas"] = {"runs": [run["summary"] for run in runs]}
-        attach(clean, out.stem, runs)
-        _write(raw_notebook(clean), out)
-        partial.unlink(missing_ok=True)
-        if notebook_view(source, root / "lib") != view:
-            _append(log, f"{out.stem}  its code changed while it ran: the result is of the old code, run again\n")
-        _append(log, f"{out.stem}  done in {time.monotonic() - started:.0f} s\n")
+    try:
+        with tempfile.TemporaryDirectory(prefix="echotas-") as folder, _mirror(log):
+            notebook, runs = _papermill_and_runs(source, partial, dict(parameters), folder, root, log, journal)
+            _append(log, "".join(f"stderr  {line}\n" for line in stderr_lines(notebook)))
+            clean = scrubbed(notebook, root)
+            clean.metadata["echotas"] = {"runs": [run["summary"] for run in runs]}
+            attach(clean, out.stem, runs)
+            _write(raw_notebook(clean), out)
+            partial.unlink(missing_ok=True)
+            if notebook_view(source, root / "lib") != view:
+                _append(log, f"{out.stem}  its code changed while it ran: the result is of the old code, run again\n")
+            _append(log, f"{out.stem}  done in {time.monotonic() - started:.0f} s\n")
+    except NotebookError as error:
+        _append(log, f"{out.stem}  failed: {error}\n")  # after the mirror: the terminal gets it from the caller
+        raise
 
 
-def _papermill(source: Path, partial: Path, parameters: dict[str, Any], folder: str, root: Path) -> Any:
+def _papermill_and_runs(
+    source: Path, partial: Path, parameters: dict[str, Any], folder: str, root: Path, log: Path, journal: Path
+) -> tuple[nbformat.NotebookNode, list[dict[str, Any]]]:
+    """Executed notebook and the runs it made; whatever goes wrong, no run stays open."""
+    try:
+        with _environment(folder, root, log, journal):
+            notebook = _papermill(source, partial, parameters, folder, root)
+        return notebook, finished_runs(journal)
+    except BaseException as error:
+        close_runs(journal)
+        if isinstance(error, KeyboardInterrupt | SystemExit):
+            raise
+        sentence = _failure_sentence(source, error)
+        raise NotebookError(f"{sentence} (finished cells are in {_short(partial, root)})") from None
+
+
+def _papermill(
+    source: Path, partial: Path, parameters: dict[str, Any], folder: str, root: Path
+) -> nbformat.NotebookNode:
     import papermill
     from papermill.translators import PythonTranslator, papermill_translators
     from traitlets.config import Config

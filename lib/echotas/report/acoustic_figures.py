@@ -15,7 +15,11 @@ MARKERS = ("o-", "s--", "^:", "d-.")
 
 @styled
 def envelope_panels(
-    images: Mapping[str, np.ndarray], scan: Scan, depth_m: tuple[float, float], half_angle_deg: float, range_db: float = 40.0
+    images: Mapping[str, np.ndarray],
+    scan: Scan,
+    depth_m: tuple[float, float],
+    half_angle_deg: float,
+    range_db: float = 40.0,
 ) -> Figure:
     """Log envelopes side by side on one scale, each relative to its own maximum.
 

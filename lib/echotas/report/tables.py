@@ -77,8 +77,9 @@ def leaderboard_markdown(
     with `(!)` and a note says so: a tracker that ignores the image would score as well.
 
     Args:
-        rows: One mapping per tracker: "tracker" (name), optionally "control" (bool) and "n" (patients), and the keys
-            of `columns`, each optionally with `_low` and `_high`. A missing or NaN value prints as "n/a".
+        rows: One mapping per tracker: "tracker" (name), optionally "control" (bool), "uses_truth" (bool: a control that
+            is given the truth, whose scores are no warning) and "n" (patients), and the keys of `columns`, each
+            optionally with `_low` and `_high`. A missing or NaN value prints as "n/a".
         columns: Measured columns, in order.
         sort_by: Key to sort trackers by, best first; controls stay last in the order given. Order of `rows`, if None.
 
@@ -119,7 +120,7 @@ def leaderboard_markdown(
             loss = _loss(row, column)
             if not is_control and loss == best[column.key]:
                 text = f"**{text}**"
-            elif is_control and loss <= best[column.key]:
+            elif is_control and not row.get("uses_truth") and loss <= best[column.key]:
                 text += " (!)"
                 warned.append(f"{column.title} ({row['tracker']})")
             cells.append(text)

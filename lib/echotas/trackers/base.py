@@ -78,9 +78,7 @@ class Tracker(ABC):
         reason = self.skip(cine)
         if reason is not None:
             raise ValueError(f"{self.name} cannot track this cine: {reason}")
-        starts = [
-            Query(points, int(item.frame), uv) for item, (points, uv) in zip(queries, checked, strict=True)
-        ]
+        starts = [Query(points, int(item.frame), uv) for item, (points, uv) in zip(queries, checked, strict=True)]
         moving = [start for start in starts if cine.n_frames > 1 and len(start.points_px)]
         followed = iter(self._follow_all(cine, moving) if moving else [])
         tracks = []

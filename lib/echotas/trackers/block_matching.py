@@ -70,7 +70,9 @@ class BlockMatchingTracker(ChainedTracker):
         top, bottom, left, right = crop_box(query, tuple(margin / spacing), cine.frames.shape[1:])
         frames = cine.frames[:, top:bottom, left:right].astype(np.float64)
         if not np.allclose(scale, 1):
-            rows, columns = (np.arange(int((n - 1) * k) + 1) / k for n, k in zip(frames.shape[1:], scale[::-1], strict=True))
+            rows, columns = (
+                np.arange(int((n - 1) * k) + 1) / k for n, k in zip(frames.shape[1:], scale[::-1], strict=True)
+            )
             grid = np.stack(np.meshgrid(rows, columns, indexing="ij"))
             frames = np.stack([map_coordinates(frame, grid, order=1, mode="nearest") for frame in frames])
         largest = 2 * int(min(frames.shape[1:]) / 5)

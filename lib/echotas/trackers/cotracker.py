@@ -4,7 +4,7 @@ Karaev et al., "CoTracker: It is better to track together", 2023 (first release)
 size is an argument. Departure: cines of any length give at least one window (the release returns zeros for T <= S / 2).
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
@@ -115,7 +115,7 @@ class CoTracker(nn.Module):
     Coordinates inside are in feature cells (px / stride), without half-pixel shift.
     """
 
-    def __init__(self, config: CoTrackerConfig = CoTrackerConfig()) -> None:  # noqa: B008 (frozen)
+    def __init__(self, config: CoTrackerConfig = CoTrackerConfig()) -> None:
         super().__init__()
         self.config = config
         c = config
@@ -123,7 +123,14 @@ class CoTracker(nn.Module):
             c.in_channels, c.stem_width, c.stage_widths, c.fuse_width, c.feature_width, c.stride
         )
         self.transformer = TimeSpaceTransformer(
-            c.token_width, 2 + c.feature_width, c.width, c.n_heads, c.n_time_blocks, c.n_space_blocks, c.mlp_ratio, c.head_std
+            c.token_width,
+            2 + c.feature_width,
+            c.width,
+            c.n_heads,
+            c.n_time_blocks,
+            c.n_space_blocks,
+            c.mlp_ratio,
+            c.head_std,
         )
         self.feature_norm = nn.LayerNorm(c.feature_width)
         self.feature_update = nn.Linear(c.feature_width, c.feature_width)

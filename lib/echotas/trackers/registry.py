@@ -63,7 +63,9 @@ def create(name: str, **config: Any) -> Tracker:
     known = _config_keys(member)
     unknown = sorted(set(config) - set(known))
     if unknown:
-        raise ValueError(f"{name} has no configuration {', '.join(map(repr, unknown))}; known: {', '.join(known) or 'none'}")
+        raise ValueError(
+            f"{name} has no configuration {', '.join(map(repr, unknown))}; known: {', '.join(known) or 'none'}"
+        )
     missing = sorted(key for key, needed in known.items() if needed and key not in config)
     if missing:
         raise ValueError(f"{name} needs the configuration {', '.join(map(repr, missing))}")

@@ -75,7 +75,7 @@ class TasNetConfig:
 class TasNet(nn.Module):
     """The network. Points start in frame 0; run it on the frames before a query in reverse order."""
 
-    def __init__(self, config: TasNetConfig = TasNetConfig()) -> None:  # noqa: B008 (frozen)
+    def __init__(self, config: TasNetConfig = TasNetConfig()) -> None:
         super().__init__()
         self.config = config
         self.core = CoTracker(config.core)

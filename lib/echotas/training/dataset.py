@@ -44,11 +44,15 @@ class TrainingSequence:
         frames, mesh = np.asarray(self.frames), np.asarray(self.mesh_px, dtype=np.float32)
         label = f"of {self.recording_id!r} " if self.recording_id else ""
         if frames.ndim != 3 or frames.dtype != np.uint8 or len(frames) < 2:
-            raise ValueError(f"frames {label}must be u8 (n_frames >= 2, height, width), got {frames.dtype} {frames.shape}")
+            raise ValueError(
+                f"frames {label}must be u8 (n_frames >= 2, height, width), got {frames.dtype} {frames.shape}"
+            )
         if mesh.ndim != 4 or mesh.shape[-1] != 2 or len(mesh) != len(frames):
             raise ValueError(f"mesh_px {label}must be ({len(frames)}, n_long, n_rad, 2), got {mesh.shape}")
         if not np.isfinite(mesh).all():
-            raise ValueError(f"mesh_px {label}must be finite, got {int((~np.isfinite(mesh)).sum())} NaN or infinite values")
+            raise ValueError(
+                f"mesh_px {label}must be finite, got {int((~np.isfinite(mesh)).sum())} NaN or infinite values"
+            )
         if not 0 <= self.es_frame < len(frames):
             raise ValueError(f"es_frame {label}must be in 0..{len(frames) - 1}, got {self.es_frame}")
         if self.correlation is not None and np.shape(self.correlation) != mesh.shape[:3]:
@@ -177,5 +181,8 @@ def _draw_frames(rng: np.random.Generator, sequence: TrainingSequence, length: i
 def _correlation_with_first(frames: np.ndarray, points: np.ndarray, pixel_mm: float) -> np.ndarray:
     side = 2 * round(CORRELATION_WINDOW_MM / pixel_mm / 2) + 1
     return np.stack(
-        [patch_correlation(frames[0], now, points[0], place, (side, side)) for now, place in zip(frames, points, strict=True)]
+        [
+            patch_correlation(frames[0], now, points[0], place, (side, side))
+            for now, place in zip(frames, points, strict=True)
+        ]
     )

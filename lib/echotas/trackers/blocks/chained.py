@@ -29,9 +29,7 @@ class ChainedTracker(Tracker):
         """Work on a pair of frames that all starts share; `points` are those of all starts in frame `first`."""
 
     @abstractmethod
-    def _step(
-        self, context: Any, first: int, second: int, points: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def _step(self, context: Any, first: int, second: int, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Positions in frame `second` of points given in frame `first`, px, and the step's confidence in [0, 1]."""
 
     def _follow(

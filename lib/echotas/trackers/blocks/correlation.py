@@ -15,7 +15,9 @@ def feature_pyramid(features: Float[Tensor, "n_maps c h w"], n_levels: int) -> l
     levels = [features]
     for _ in range(n_levels - 1):
         if min(levels[-1].shape[-2:]) < 2:
-            raise ValueError(f"features must keep >= 2 cells at {n_levels} levels, got {tuple(features.shape[-2:])} cells")
+            raise ValueError(
+                f"features must keep >= 2 cells at {n_levels} levels, got {tuple(features.shape[-2:])} cells"
+            )
         levels.append(F.avg_pool2d(levels[-1], 2, stride=2))
     return levels
 

@@ -38,7 +38,8 @@ class ResidualEncoder(nn.Module):
         for index, stage_width in enumerate(stage_widths):
             stages.append(
                 nn.Sequential(
-                    ResidualBlock(width, stage_width, stride=1 if index == 0 else 2), ResidualBlock(stage_width, stage_width)
+                    ResidualBlock(width, stage_width, stride=1 if index == 0 else 2),
+                    ResidualBlock(stage_width, stage_width),
                 )
             )
             width = stage_width

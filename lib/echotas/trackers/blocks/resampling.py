@@ -34,7 +34,9 @@ def crop_to_grid(
     scale = np.array(check_spacing(spacing_mm)) / pixel_mm
     low, high = points_px.min(0), points_px.max(0)
     needed = (high - low) * scale + 2 * margin_mm / pixel_mm
-    size = [max(least, multiple * int(np.ceil(need / multiple))) for least, need in zip(min_size, needed[::-1], strict=True)]
+    size = [
+        max(least, multiple * int(np.ceil(need / multiple))) for least, need in zip(min_size, needed[::-1], strict=True)
+    ]
     centre = np.array([(size[1] - 1) / 2, (size[0] - 1) / 2])
     matrix = np.zeros((2, 3))
     matrix[:, :2] = np.diag(scale)

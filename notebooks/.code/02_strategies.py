@@ -1,0 +1,239 @@
+# Code view of 02_strategies.ipynb: made from the notebook, not to be edited.
+
+# %% params [parameters]
+seed = 0
+simulation = {"density_per_wavelength2": 2.5, "rank": 6, "correlation_stride": 3}
+evaluation = {"cohorts": ["V-HUNT-A"], "n_resamples": 200}
+n_templates = 3
+template_file = ""  # a video or DICOM file to use as the only template
+template_contour = ""  # its centre line at end-systole (CSV), base -> apex -> base
+template_spacing_mm = 0.0  # its pixel size, if the file does not say
+
+# %% imports
+import numpy as np
+import pandas as pd
+from IPython.display import Markdown, display
+
+from echotas import seeds
+from echotas.engine import read_motion
+from echotas.engine.own_template import own_template
+from echotas.evaluation import recording_paths
+from echotas.metrics import cluster_bootstrap
+from echotas.pipeline import paths, runs
+from echotas.pipeline.metrics_file import record
+from echotas.pipeline.progress import Progress
+from echotas.report import Panel, correlation_bands, format_estimate, image_panels, style
+from echotas.simulation import STRATEGIES, SimulationConfig, simulate_sequence
+from echotas.store import read_recording
+
+# %% setup
+style.apply()
+config = SimulationConfig(**simulation)
+if template_file:
+    templates = [own_template(template_file, template_contour, template_spacing_mm or None)]
+else:
+    files = recording_paths(paths.data(), ["templates"])[::2][:n_templates]
+    templates = [
+        (read_recording(path).cine, read_motion(paths.work() / "engine" / "masks" / "motion" / path.name))
+        for path in files
+    ]
+kind = "own" if template_file else "virtual"
+display(Markdown(f"{len(templates)} {kind} templates: {', '.join(cine.recording_id for cine, _ in templates)}."))
+
+# %% simulate
+results, rows = {}, []
+with Progress("simulate S1, S2, S3", len(templates) * len(STRATEGIES)) as progress:
+    for cine, motion in templates:
+        for strategy in STRATEGIES:
+            result = simulate_sequence(
+                cine, motion, strategy, config, seed=seed, cache_dir=paths.work() / "response", measure_template=True
+            )
+            results[cine.recording_id, strategy] = result
+            rows.append(
+                {
+                    "template": cine.recording_id,
+                    "patient": cine.patient_id,
+                    "strategy": strategy,
+                    "error": result.realism_mae,
+                    "at_ed": float(np.median(result.correlation_simulated[cine.ed_frame])),
+                }
+            )
+            progress.update(len(rows), f"{cine.recording_id} {strategy}")
+table = pd.DataFrame(rows)
+for strategy in STRATEGIES:
+    with runs.start(
+        "simulation",
+        f"{strategy} | {len(templates)} {kind} templates | seed {seed}",
+        params={"simulation": simulation},
+        tags={"chain": strategy, "strategy": strategy, "seed": seed},
+        note=f"Realism of {strategy} on {kind} templates.",
+    ) as run:
+        run.log_metrics({"correlation_error": float(table.loc[table["strategy"] == strategy, "error"].mean())})
+
+# %% look
+cine, motion = templates[0]
+frame = (cine.es_frame + cine.n_frames // 2) % cine.n_frames
+panels = [Panel(cine.frames[frame], cine.spacing_mm, f"template ({kind})")]
+panels += [Panel(results[cine.recording_id, s].cine.frames[frame], cine.spacing_mm, s) for s in STRATEGIES]
+figure = image_panels(panels, title=f"{cine.recording_id}, frame {frame}")
+figure
+
+# %% curves
+curves = {"real": results[cine.recording_id, "S2"].correlation_template} | {
+    s: results[cine.recording_id, s].correlation_simulated for s in STRATEGIES
+}
+figure = correlation_bands(
+    curves, cine.times_s, cine.es_frame, title=f"{cine.recording_id}: 'real' is the {kind} template"
+)
+figure
+
+# %% error
+summary = {}
+for strategy, group in table.groupby("strategy"):
+    interval = cluster_bootstrap(
+        group["error"].to_numpy(),
+        group["patient"].to_numpy(),
+        np.mean,
+        evaluation["n_resamples"],
+        rng=seeds.generator(seed, "bootstrap", "realism"),
+    )
+    summary[strategy] = {
+        "error": interval.estimate,
+        "low": interval.ci_low,
+        "high": interval.ci_high,
+        "at_ed": float(group["at_ed"].mean()),
+    }
+pd.DataFrame(
+    {
+        s: {
+            "correlation error [95 %]": format_estimate(v["error"], v["low"], v["high"], 3),
+            "median correlation at ED": f"{v['at_ed']:.2f}",
+            "templates": str(len(templates)),
+        }
+        for s, v in summary.items()
+    }
+).T
+
+# %% record
+run = runs.start(
+    "simulation",
+    f"S1, S2, S3 compared | {len(templates)} {kind} templates",
+    params={"simulation": simulation},
+    tags={"chain": "S1, S2, S3", "seed": seed},
+    note="Figures and table of notebook 02.",
+)
+run.log_figure(figure, "decorrelation.png")
+numbers = record(
+    "02_strategies" if not template_file else "02_strategies-own",
+    {"n_templates": len(templates), "strategies": summary},
+    run=run,
+    allow_nan=True,
+)
+run.finish()
+order = " < ".join(sorted(summary, key=lambda s: summary[s]["error"]))
+display(
+    Markdown(
+        f"Correlation error on {len(templates)} {kind} templates, smallest first: **{order}** ("
+        + ", ".join(f"{s} {v['error']:.3f}" for s, v in summary.items())
+        + "). "
+        "The templates are virtual and their decorrelation has its own cause (motion through the elevation beam), so this tests the strategies and not the realism of the templates. "
+        "Next: 03, what the data engine makes of it."
+    )
+)
+
+# %% library
+# echotas a757a6ea3e0c7793
+# echotas.acoustics 9c602fb17984327f
+# echotas.acoustics.beamform e80282a680e1ded0
+# echotas.acoustics.bmode b8b3738eb70c8a9f
+# echotas.acoustics.element 7c063c2ff73d8fe9
+# echotas.acoustics.elevation 44034427b97767c1
+# echotas.acoustics.engine d3f3c9a72b2da127
+# echotas.acoustics.exact 8d95d34a9bd6eb0c
+# echotas.acoustics.fast 5fe768488dcb3978
+# echotas.acoustics.lens bde4e16ba7b5f486
+# echotas.acoustics.noise 37933b18233bec78
+# echotas.acoustics.probe 9ad234e101202c20
+# echotas.acoustics.pulse d5b6188b9f081cf9
+# echotas.acoustics.response b77070e4684ab618
+# echotas.acoustics.scan eb412d22a9b2fdaf
+# echotas.acoustics.scan_conversion 0aa5bf65cac752f0
+# echotas.acoustics.scatterers ec1e73ce5512cebe
+# echotas.acoustics.splat ad08321d41c54bf2
+# echotas.engine 4626fb239f9b6adf
+# echotas.engine.items 7d665560607d13ad
+# echotas.engine.motion_error 8c25453382fa4d35
+# echotas.engine.own_template b6b1778d98ca510a
+# echotas.evaluation 1a88cc59fd944937
+# echotas.evaluation.cohort_files 75a966d373ea8c87
+# echotas.evaluation.profiles e2efc7e991ea2f9f
+# echotas.evaluation.summaries ef46e0b8c0132466
+# echotas.evaluation.tables e29261c03b331a5e
+# echotas.evaluation.tracking 33bb52bd3d29e338
+# echotas.geometry ab018291fd65d448
+# echotas.geometry.contour 7b46f42c5a4ed821
+# echotas.geometry.mesh d5a4de2df81270c7
+# echotas.geometry.sector 226352a61cb47a5a
+# echotas.geometry.segments 661d8a41f34c6508
+# echotas.metrics b6e4abb6a1ce6fde
+# echotas.metrics.agreement 5b616b1d3a174f14
+# echotas.metrics.folds aa85440b285831c1
+# echotas.metrics.inference 2b9a059faa40450f
+# echotas.metrics.motion f72ce720f9b602d0
+# echotas.metrics.realism af2fdbe532046435
+# echotas.metrics.speed 1cbd0a4ba46a1747
+# echotas.pipeline e3b0c44298fc1c14
+# echotas.pipeline.metrics_file f26d337017427e44
+# echotas.readers f0a6b59154026d25
+# echotas.readers.build 9e007d118213e36e
+# echotas.readers.camus 74c05a3434327697
+# echotas.readers.cardinal 41f7d5360b01ad7f
+# echotas.readers.cfg cdd7ba7d0b85597d
+# echotas.readers.contour 6354b94a26c5ef56
+# echotas.readers.dicom e8c711c389167201
+# echotas.readers.dicom_tags 84e08d1b4dc7b566
+# echotas.readers.dispatch 80484e52c338c88f
+# echotas.readers.echonet 3992f6bc7430ef89
+# echotas.readers.echopac ed908307c3a7035b
+# echotas.readers.errors ee1a52a8cc81e8f1
+# echotas.readers.labelled bb3ca17aab7f1697
+# echotas.readers.metaimage fc166de9cfc5da54
+# echotas.readers.nifti 049ea2098823dd67
+# echotas.readers.sector_estimate 4d7a615152bde040
+# echotas.readers.ted eddea8df62e853fc
+# echotas.readers.video b257687dfeff7d82
+# echotas.records a933352ac1d7dc86
+# echotas.report 3032fd0b6f03c03c
+# echotas.report.bland_altman d0bc34e7073122b9
+# echotas.report.bullseye b958d07d7b7ba65b
+# echotas.report.cine b6e472e5f28cfb38
+# echotas.report.correlation_curves 9d8591ddfeb8ff62
+# echotas.report.curves ee157656f3abbb72
+# echotas.report.intervals 254d88d92ff4183c
+# echotas.report.learning a6fc0aac7e815966
+# echotas.report.m_mode 2f57ee3ee04ee101
+# echotas.report.movies 1f6c1966584ab946
+# echotas.report.overlay 2943d7feb9d2185a
+# echotas.report.style 186af77e6d30ce72
+# echotas.report.tables 9147f503ef757974
+# echotas.seeds 10083860965dc54e
+# echotas.simulation aa72e2d541c5f34d
+# echotas.simulation.backscatter e0806f5802224051
+# echotas.simulation.coherence 7f60c31705b3d640
+# echotas.simulation.config 4968f7d58f7aad90
+# echotas.simulation.engine 6a9447cdeeaa70f2
+# echotas.simulation.imaging d9b9c06a07c302ce
+# echotas.simulation.scatterers cf0dca36b78ffebb
+# echotas.simulation.scene b0093f71c826431d
+# echotas.simulation.strategies 7744216814d81794
+# echotas.speckle be0169b9741258f0
+# echotas.store ce102639bc426d0a
+# echotas.strain 3360f9976733bc64
+# echotas.strain.drift c77e5a07722d92bd
+# echotas.strain.global_strain 27b86412ebe04304
+# echotas.strain.length 7e83b5436b109136
+# echotas.strain.rate 677f48e57c42f3f9
+# echotas.strain.regional 12fd085c9a1900be
+# echotas.trackers 04b1b2252b7e4c2a
+# echotas.trackers.base d420e5ea8e4efeed
+# echotas.trackers.registry 2e5e4b30303d6239

@@ -1,0 +1,291 @@
+# Code view of 03_data_engine.ipynb: made from the notebook, not to be edited.
+
+# %% params [parameters]
+seed = 0
+node = "S1"  # this node
+parent = "masks"  # whose motion is simulated; "masks" is the motion of the segmentation masks
+strategy = "S1"  # how this node simulates
+simulation = {"density_per_wavelength2": 2.5, "rank": 6}
+mesh = {"n_long": 36, "n_rad": 5, "wall_thickness_mm": 10.0}
+engine = {"steps": 20, "warm_start": True, "validation_patients": 1}
+training = {}
+model = {}
+n_shown = 3  # templates in the figure
+
+# %% imports
+from functools import partial
+
+import pandas as pd
+from IPython.display import Markdown, display
+
+from echotas.engine import motion_error_table, simulate_template, track_template
+from echotas.evaluation import recording_paths
+from echotas.pipeline import paths, runs
+from echotas.pipeline.metrics_file import record
+from echotas.pipeline.parallel import map_items
+from echotas.pipeline.progress import Progress
+from echotas.report import Panel, image_panels, style
+from echotas.report.training_curve import training_curve
+from echotas.simulation import SimulationConfig
+from echotas.store import read_recording
+from echotas.trackers import fitted_config
+from echotas.training import fit, split_patients
+
+# %% setup
+style.apply()
+config = SimulationConfig(**simulation)
+folder = paths.work() / "engine"
+templates = recording_paths(paths.data(), ["templates"])
+chain = node.replace("-", ">")
+run = runs.start(
+    "training",
+    f"tas_net | engine {chain} | seed {seed}",
+    params={"simulation": simulation, "engine": engine, "training": training, "model": model},
+    tags={"tracker": "tas_net", "chain": chain, "seed": seed, "strategy": strategy, "parent": parent},
+    note=f"Data engine node {chain}: simulate virtual templates with {strategy} and the motion of {parent}, train, track them.",
+)
+display(
+    Markdown(
+        f"Node **{chain}**: {len(templates)} virtual templates, strategy **{strategy}**, motion from **{parent}**."
+    )
+)
+
+# %% simulate
+motion_of = {path: folder / parent / "motion" / path.name for path in templates}
+ready = [path for path in templates if motion_of[path].is_file()]
+simulated = map_items(
+    partial(
+        simulate_template,
+        motion_of=motion_of,
+        strategy=strategy,
+        config=config,
+        seed=seed,
+        stage=chain,
+        cache_dir=paths.work() / "response",
+    ),
+    ready,
+    out_path_of=lambda path: folder / node / "simulated" / path.name,
+    key_of=lambda path: {"simulation": simulation, "strategy": strategy, "seed": seed, "stage": chain},
+    inputs_of=lambda path: [path, motion_of[path]],
+    label=f"simulate {chain}",
+    prune=folder / node / "simulated",
+)
+display(
+    Markdown(
+        f"{len(simulated.paths)} of {len(templates)} templates simulated; {len(templates) - len(ready)} have no motion, {len(simulated.failed)} were left out."
+    )
+)
+simulated.table() if simulated.failed else None
+
+# %% look
+panels = []
+for path in simulated.paths[:: max(len(simulated.paths) // n_shown, 1)][:n_shown]:
+    template, simulation_of = read_recording(paths.data() / "templates" / path.name), read_recording(path)
+    es = template.cine.es_frame
+    panels += [
+        Panel(template.cine.frames[es], template.cine.spacing_mm, f"template {path.stem}"),
+        Panel(
+            simulation_of.cine.frames[es],
+            template.cine.spacing_mm,
+            f"simulated, {strategy}",
+            simulation_of.mesh.points_px[es],
+        ),
+    ]
+figure = image_panels(panels[:4], title=f"{chain}: end-systole (virtual templates)")
+run.log_figure(figure, "template_and_simulation.png")
+figure
+
+# %% train
+checkpoint = folder / parent / "training"
+initial = fitted_config("tas_net", checkpoint)["weights"] if engine["warm_start"] and parent != "masks" else None
+train_files, validation_files = split_patients(simulated.paths, engine["validation_patients"])
+with Progress(f"train {chain}", engine["steps"]) as progress:
+    fitted = fit(
+        "tas_net",
+        train_files,
+        validation_files,
+        folder / node / "training",
+        seed=seed,
+        n_steps=engine["steps"],
+        settings=training,
+        model=model,
+        initial=initial,
+        checkpoints=paths.work() / "checkpoints" / f"engine-{node}",
+        callback=lambda step, values: (progress.update(step, f"loss {values['loss']:.2f}"), run.log_step(step, values)),
+    )
+run.log_metrics({"training_seconds": fitted.seconds}, volatile=True)
+display(
+    Markdown(
+        f"{fitted.n_steps} steps, one clip each, on {len(train_files)} cines; validated on {len(validation_files)} cines of {engine['validation_patients']} other patients. Started from {'the weights of ' + parent.replace('-', '>') if initial else 'random weights'}."
+    )
+)
+
+# %% curve
+figure = training_curve({"tas_net": fitted.curve}, title=f"{chain}: training (thin) and validation (markers)")
+run.log_figure(figure, "training.png")
+figure
+
+# %% track
+tracked = map_items(
+    partial(
+        track_template,
+        tracker="tas_net",
+        config=fitted_config("tas_net", folder / node / "training"),
+        n_long=mesh["n_long"],
+        n_rad=mesh["n_rad"],
+    ),
+    templates,
+    out_path_of=lambda path: folder / node / "motion" / path.name,
+    key_of=lambda path: {"mesh": mesh},
+    inputs_of=lambda path: [path, fitted.path],
+    uses=["echotas.trackers.tas_net"],
+    label=f"track templates {chain}",
+    prune=folder / node / "motion",
+)
+tracked.table() if tracked.failed else None
+
+# %% better
+errors = {name: motion_error_table(templates, folder / name / "motion") for name in (parent, node)}
+pd.DataFrame(
+    {
+        name: {
+            "templates": str(len(e)),
+            "GLS bias, points": f"{e['gls_error'].mean():+.2f}",
+            "GLS SD, points": f"{e['gls_error'].std():.2f}",
+            "distance to the true wall, mm": f"{e['wall_mm'].mean():.2f}",
+        }
+        for name, e in errors.items()
+    }
+).T
+
+# %% record
+validation = (
+    float(fitted.curve["validation_error"].dropna().iloc[-1]) if "validation_error" in fitted.curve else float("nan")
+)
+numbers = record(
+    f"03_data_engine-{node}",
+    {
+        "n_templates": len(templates),
+        "n_simulated": len(simulated.paths),
+        "n_left_out": len(simulated.failed) + len(tracked.failed),
+        "n_steps": fitted.n_steps,
+        "validation_error_mm": validation,
+        "motion": {
+            name: {
+                "gls_bias": float(e["gls_error"].mean()),
+                "gls_sd": float(e["gls_error"].std()),
+                "wall_mm": float(e["wall_mm"].mean()),
+            }
+            for name, e in errors.items()
+            if len(e)
+        },
+    },
+    run=run,
+    allow_nan=True,
+)
+run.finish()
+before, after = (errors[name]["gls_error"].abs().mean() for name in (parent, node))
+display(
+    Markdown(
+        f"After {fitted.n_steps} steps, TAS-Net follows unseen *simulated* patients with {numbers['validation_error_mm']:.2f} mm mean error. The GLS of the motion it predicts for the templates is off by "
+        f"{after:.1f} points on average; the motion it was trained on ({parent}) by {before:.1f}. n = {len(errors[node])} virtual templates, one seed, a training that is short by any standard. "
+        "Next: the child node, or 10 with the final training."
+    )
+)
+
+# %% library
+# echotas a757a6ea3e0c7793
+# echotas.acoustics 9c602fb17984327f
+# echotas.acoustics.beamform e80282a680e1ded0
+# echotas.acoustics.bmode b8b3738eb70c8a9f
+# echotas.acoustics.element 7c063c2ff73d8fe9
+# echotas.acoustics.elevation 44034427b97767c1
+# echotas.acoustics.engine d3f3c9a72b2da127
+# echotas.acoustics.exact 8d95d34a9bd6eb0c
+# echotas.acoustics.fast 5fe768488dcb3978
+# echotas.acoustics.lens bde4e16ba7b5f486
+# echotas.acoustics.noise 37933b18233bec78
+# echotas.acoustics.probe 9ad234e101202c20
+# echotas.acoustics.pulse d5b6188b9f081cf9
+# echotas.acoustics.response b77070e4684ab618
+# echotas.acoustics.scan eb412d22a9b2fdaf
+# echotas.acoustics.scan_conversion 0aa5bf65cac752f0
+# echotas.acoustics.scatterers ec1e73ce5512cebe
+# echotas.acoustics.splat ad08321d41c54bf2
+# echotas.engine 4626fb239f9b6adf
+# echotas.engine.items 7d665560607d13ad
+# echotas.engine.motion_error 8c25453382fa4d35
+# echotas.evaluation 1a88cc59fd944937
+# echotas.evaluation.cohort_files 75a966d373ea8c87
+# echotas.evaluation.profiles e2efc7e991ea2f9f
+# echotas.evaluation.summaries ef46e0b8c0132466
+# echotas.evaluation.tables e29261c03b331a5e
+# echotas.evaluation.tracking 33bb52bd3d29e338
+# echotas.geometry ab018291fd65d448
+# echotas.geometry.contour 7b46f42c5a4ed821
+# echotas.geometry.mesh d5a4de2df81270c7
+# echotas.geometry.sector 226352a61cb47a5a
+# echotas.geometry.segments 661d8a41f34c6508
+# echotas.metrics b6e4abb6a1ce6fde
+# echotas.metrics.agreement 5b616b1d3a174f14
+# echotas.metrics.folds aa85440b285831c1
+# echotas.metrics.inference 2b9a059faa40450f
+# echotas.metrics.motion f72ce720f9b602d0
+# echotas.metrics.realism af2fdbe532046435
+# echotas.metrics.speed 1cbd0a4ba46a1747
+# echotas.pipeline e3b0c44298fc1c14
+# echotas.pipeline.metrics_file f26d337017427e44
+# echotas.records a933352ac1d7dc86
+# echotas.report 3032fd0b6f03c03c
+# echotas.report.bland_altman d0bc34e7073122b9
+# echotas.report.bullseye b958d07d7b7ba65b
+# echotas.report.cine b6e472e5f28cfb38
+# echotas.report.correlation_curves 9d8591ddfeb8ff62
+# echotas.report.curves ee157656f3abbb72
+# echotas.report.intervals 254d88d92ff4183c
+# echotas.report.learning a6fc0aac7e815966
+# echotas.report.m_mode 2f57ee3ee04ee101
+# echotas.report.movies 1f6c1966584ab946
+# echotas.report.overlay 2943d7feb9d2185a
+# echotas.report.style 186af77e6d30ce72
+# echotas.report.tables 9147f503ef757974
+# echotas.report.training_curve e83baf7c860697b3
+# echotas.seeds 10083860965dc54e
+# echotas.simulation aa72e2d541c5f34d
+# echotas.simulation.backscatter e0806f5802224051
+# echotas.simulation.coherence 7f60c31705b3d640
+# echotas.simulation.config 4968f7d58f7aad90
+# echotas.simulation.engine 6a9447cdeeaa70f2
+# echotas.simulation.imaging d9b9c06a07c302ce
+# echotas.simulation.scatterers cf0dca36b78ffebb
+# echotas.simulation.scene b0093f71c826431d
+# echotas.simulation.strategies 7744216814d81794
+# echotas.speckle be0169b9741258f0
+# echotas.store ce102639bc426d0a
+# echotas.strain 3360f9976733bc64
+# echotas.strain.drift c77e5a07722d92bd
+# echotas.strain.global_strain 27b86412ebe04304
+# echotas.strain.length 7e83b5436b109136
+# echotas.strain.rate 677f48e57c42f3f9
+# echotas.strain.regional 12fd085c9a1900be
+# echotas.trackers 04b1b2252b7e4c2a
+# echotas.trackers.base d420e5ea8e4efeed
+# echotas.trackers.blocks e3b0c44298fc1c14
+# echotas.trackers.blocks.attention 698b67cec36fe81a
+# echotas.trackers.blocks.correlation 16c3177b9de75e6a
+# echotas.trackers.blocks.encoder 8f20bb9519db5763
+# echotas.trackers.blocks.patches 12858cb85c29ff21
+# echotas.trackers.blocks.positions 74c3d031d0065537
+# echotas.trackers.blocks.resampling bdb33a2e167b93a2
+# echotas.trackers.cotracker 98018e30138516e9
+# echotas.trackers.mean_motion cc7726921b2f5a99
+# echotas.trackers.registry 2e5e4b30303d6239
+# echotas.trackers.tas_net a721e0dc4d12381a
+# echotas.training 250a1fdded7080a3
+# echotas.training.augment 5fcb7e4754c64688
+# echotas.training.checkpoint 77dabd1d7237404f
+# echotas.training.dataset e2591967807f89ec
+# echotas.training.fit 07a48a729e2022f9
+# echotas.training.loop 8347f61390a9a16d
+# echotas.training.losses 6fb96235c429a74d
+# echotas.training.tas_net e2e01063c510749f

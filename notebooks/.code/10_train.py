@@ -1,0 +1,171 @@
+# Code view of 10_train.ipynb: made from the notebook, not to be edited.
+
+# %% params [parameters]
+name = "tas_net"  # row name in the tables
+tracker = "tas_net"  # name in the registry
+node = "S1"  # data engine node whose simulated cines are the training set
+seed = 0
+train = {"steps": 20, "warm_start": True, "validation_patients": 1}
+training = {}
+config = {}  # sizes of the network
+
+# %% imports
+from IPython.display import Markdown, display
+
+from echotas.evaluation.training_set import validation_table
+from echotas.pipeline import paths, runs
+from echotas.pipeline.metrics_file import record
+from echotas.pipeline.progress import Progress
+from echotas.report import style
+from echotas.report.training_curve import training_curve
+from echotas.trackers import describe, fitted_config
+from echotas.training import fit, split_patients
+
+# %% setup
+style.apply()
+chain = node.replace("-", ">")
+files = sorted((paths.work() / "engine" / node / "simulated").glob("*.h5"))
+train_files, validation_files = split_patients(files, train["validation_patients"])
+run = runs.start(
+    "training",
+    f"{name} | {chain} | seed {seed}",
+    params={"train": train, "training": training, "config": config},
+    tags={"tracker": tracker, "chain": chain, "seed": seed},
+    note=f"Final training of {tracker} on {len(train_files)} simulated cines of {chain}.",
+)
+display(
+    Markdown(
+        f"**{tracker}** on {len(train_files)} simulated cines of **{chain}**; {len(validation_files)} cines of {train['validation_patients']} other patients validate."
+    )
+)
+
+# %% train
+weights = fitted_config("tas_net", paths.work() / "engine" / node / "training")["weights"]
+initial = weights if train["warm_start"] and tracker == "tas_net" else None
+with Progress(f"train {name}", train["steps"]) as progress:
+    fitted = fit(
+        tracker,
+        train_files,
+        validation_files,
+        paths.work() / "train" / name,
+        seed=seed,
+        n_steps=train["steps"],
+        settings=training,
+        model=config,
+        initial=initial,
+        checkpoints=paths.work() / "checkpoints" / f"train-{name}",
+        callback=lambda step, values: (progress.update(step, f"loss {values['loss']:.2f}"), run.log_step(step, values)),
+    )
+run.log_metrics({"training_seconds": fitted.seconds}, volatile=True)
+described = describe(tracker, **fitted_config(tracker, paths.work() / "train" / name))
+display(
+    Markdown(
+        f"{fitted.n_steps} optimiser steps{' from the weights of the engine node' if initial else ''}; {described.n_parameters:,} learned parameters."
+    )
+)
+
+# %% curve
+figure = (
+    training_curve({tracker: fitted.curve}, title=f"{name}: training (thin) and validation (markers)")
+    if len(fitted.curve)
+    else None
+)
+if figure is not None:
+    run.log_figure(figure, "training.png")
+figure
+
+# %% validation
+table = validation_table(
+    validation_files, {"frozen": ("frozen", {}), name: (tracker, fitted_config(tracker, paths.work() / "train" / name))}
+)
+table.pivot_table(index="tracker", values="mte_mm", aggfunc=["mean", "min", "max", "count"], sort=False).round(2)
+
+# %% record
+means = table.groupby("tracker")["mte_mm"].mean()
+numbers = record(
+    f"10_train-{name}",
+    {
+        "n_training_cines": len(train_files),
+        "n_validation_cines": len(validation_files),
+        "n_steps": fitted.n_steps,
+        "n_parameters": described.n_parameters,
+        "validation_mte_mm": float(means[name]),
+        "frozen_mte_mm": float(means["frozen"]),
+    },
+    run=run,
+)
+run.finish()
+display(
+    Markdown(
+        f"**{name}** follows the simulated cines of unseen patients with {numbers['validation_mte_mm']:.2f} mm mean error (frozen points: {numbers['frozen_mte_mm']:.2f} mm; n = {numbers['n_validation_cines']} cines). "
+        "Simulated cines come from the same machine as the training set, so this says that it learned, not that it works: notebook 20 tracks cines that no simulation strategy has touched."
+    )
+)
+
+# %% library
+# echotas a757a6ea3e0c7793
+# echotas.evaluation 1a88cc59fd944937
+# echotas.evaluation.cohort_files 75a966d373ea8c87
+# echotas.evaluation.profiles e2efc7e991ea2f9f
+# echotas.evaluation.summaries ef46e0b8c0132466
+# echotas.evaluation.tables e29261c03b331a5e
+# echotas.evaluation.tracking 33bb52bd3d29e338
+# echotas.evaluation.training_set 2f6d96a9b6dfb659
+# echotas.geometry ab018291fd65d448
+# echotas.geometry.contour 7b46f42c5a4ed821
+# echotas.geometry.mesh d5a4de2df81270c7
+# echotas.geometry.sector 226352a61cb47a5a
+# echotas.geometry.segments 661d8a41f34c6508
+# echotas.metrics b6e4abb6a1ce6fde
+# echotas.metrics.agreement 5b616b1d3a174f14
+# echotas.metrics.folds aa85440b285831c1
+# echotas.metrics.inference 2b9a059faa40450f
+# echotas.metrics.motion f72ce720f9b602d0
+# echotas.metrics.realism af2fdbe532046435
+# echotas.metrics.speed 1cbd0a4ba46a1747
+# echotas.pipeline e3b0c44298fc1c14
+# echotas.pipeline.metrics_file f26d337017427e44
+# echotas.records a933352ac1d7dc86
+# echotas.report 3032fd0b6f03c03c
+# echotas.report.bland_altman d0bc34e7073122b9
+# echotas.report.bullseye b958d07d7b7ba65b
+# echotas.report.cine b6e472e5f28cfb38
+# echotas.report.correlation_curves 9d8591ddfeb8ff62
+# echotas.report.curves ee157656f3abbb72
+# echotas.report.intervals 254d88d92ff4183c
+# echotas.report.learning a6fc0aac7e815966
+# echotas.report.m_mode 2f57ee3ee04ee101
+# echotas.report.movies 1f6c1966584ab946
+# echotas.report.overlay 2943d7feb9d2185a
+# echotas.report.style 186af77e6d30ce72
+# echotas.report.tables 9147f503ef757974
+# echotas.report.training_curve e83baf7c860697b3
+# echotas.seeds 10083860965dc54e
+# echotas.store ce102639bc426d0a
+# echotas.strain 3360f9976733bc64
+# echotas.strain.drift c77e5a07722d92bd
+# echotas.strain.global_strain 27b86412ebe04304
+# echotas.strain.length 7e83b5436b109136
+# echotas.strain.rate 677f48e57c42f3f9
+# echotas.strain.regional 12fd085c9a1900be
+# echotas.trackers 04b1b2252b7e4c2a
+# echotas.trackers.base d420e5ea8e4efeed
+# echotas.trackers.blocks e3b0c44298fc1c14
+# echotas.trackers.blocks.attention 698b67cec36fe81a
+# echotas.trackers.blocks.correlation 16c3177b9de75e6a
+# echotas.trackers.blocks.encoder 8f20bb9519db5763
+# echotas.trackers.blocks.patches 12858cb85c29ff21
+# echotas.trackers.blocks.positions 74c3d031d0065537
+# echotas.trackers.blocks.resampling bdb33a2e167b93a2
+# echotas.trackers.cotracker 98018e30138516e9
+# echotas.trackers.mean_motion cc7726921b2f5a99
+# echotas.trackers.registry 2e5e4b30303d6239
+# echotas.trackers.tas_net a721e0dc4d12381a
+# echotas.training 250a1fdded7080a3
+# echotas.training.augment 5fcb7e4754c64688
+# echotas.training.checkpoint 77dabd1d7237404f
+# echotas.training.dataset e2591967807f89ec
+# echotas.training.fit 07a48a729e2022f9
+# echotas.training.loop 8347f61390a9a16d
+# echotas.training.losses 6fb96235c429a74d
+# echotas.training.tas_net e2e01063c510749f

@@ -1,0 +1,181 @@
+# Code view of 20_track.ipynb: made from the notebook, not to be edited.
+
+# %% params [parameters]
+name = "farneback"  # row name in the tables
+tracker = "farneback"  # name in the registry
+config = {}  # its configuration
+fitted = ""  # folder of 10_train, for trackers that learn
+mesh = {"n_long": 36, "n_rad": 5, "wall_thickness_mm": 10.0}
+evaluation = {"cohorts": ["V-HUNT-A"], "n_resamples": 200}
+
+# %% imports
+from functools import partial
+
+from IPython.display import Markdown, display
+
+from echotas.evaluation import (
+    best_median_worst,
+    error_by_frame,
+    error_by_place,
+    examples_at_ed,
+    motion_summary,
+    motion_table,
+    recording_paths,
+    track_recording,
+)
+from echotas.pipeline import paths, runs
+from echotas.pipeline.metrics_file import record
+from echotas.pipeline.parallel import map_items
+from echotas.report import error_figures, style
+from echotas.report.estimate_table import estimate_table
+from echotas.trackers import describe, fitted_config
+from echotas.trackers.registry import module_of
+
+# %% setup
+style.apply()
+recordings = recording_paths(paths.data(), evaluation["cohorts"])
+config = config | fitted_config(tracker, paths.root() / fitted if fitted else None)
+described = describe(tracker, **config)
+run = runs.start(
+    "benchmark",
+    f"{name} | track",
+    params={
+        "tracker": tracker,
+        "config": {key: value for key, value in config.items() if key != "weights"},
+        "mesh": mesh,
+    },
+    tags={"tracker": name},
+    note=f"{described.summary} {len(recordings)} virtual recordings.",
+)
+display(Markdown(f"**{name}** - {described.summary} {described.n_parameters:,} learned parameters."))
+
+# %% track
+tracks = paths.work() / "tracks"
+report = map_items(
+    partial(track_recording, tracker=tracker, config=config, **mesh),
+    recordings,
+    out_path_of=lambda path: tracks / name / path.parent.name / path.name,
+    key_of=lambda path: {"tracker": tracker, "config": config, "mesh": mesh},
+    inputs_of=lambda path: [path],
+    uses=[module_of(tracker)],
+    label=f"track {name}",
+    prune=tracks / name,
+)
+left_out = {failure.name for failure in report.failed}
+recordings = [path for path in recordings if path.stem not in left_out]
+report.table() if report.failed else display(Markdown(f"{len(report.paths)} recordings tracked, none left out."))
+
+# %% error
+table = motion_table(recordings, tracks, [name])
+summary = motion_summary(table, 0, evaluation["n_resamples"])
+by_view = motion_summary(table.assign(tracker=table["view"]), 0, evaluation["n_resamples"]).rename_axis("view")
+estimate_table(
+    by_view,
+    [
+        ("mte_mm", "mean error, mm", 2),
+        ("p95_mm", "95th percentile, mm", 2),
+        ("ed_error_mm", "at ED, mm", 2),
+        ("folds_percent", "recordings with folds, %", 0),
+    ],
+)
+
+# %% when
+figure = error_figures.error_profile(
+    error_by_frame(recordings, tracks, name),
+    error_by_place(recordings, tracks, name),
+    title=f"{name}: {len(recordings)} recordings of {table['patient'].nunique()} virtual patients",
+    tracker=tracker,
+)
+run.log_figure(figure, "error_profile.png")
+figure
+
+# %% worst
+picked = best_median_worst(table)
+errors = table.set_index("recording")["mte_mm"]
+examples = examples_at_ed(recordings, tracks, name, picked)
+figure = error_figures.tracked_against_truth(
+    {f"{label}: {errors[picked[label]]:.2f} mm\n{picked[label]}": example for label, example in examples.items()},
+    title=f"{name} at end-diastole",
+    tracker=tracker,
+)
+run.log_figure(figure, "best_median_worst.png")
+figure
+
+# %% record
+row = summary.loc[name]
+numbers = record(
+    f"20_track-{name}",
+    {
+        "n_patients": int(row["n_patients"]),
+        "n_recordings": int(row["n"]),
+        "n_left_out": len(report.failed),
+        "n_parameters": described.n_parameters,
+        **{
+            key: float(row[key])
+            for key in ("mte_mm", "mte_mm_low", "mte_mm_high", "p95_mm", "ed_error_mm", "folds_percent")
+        },
+    },
+    run=run,
+    allow_nan=True,
+)
+run.finish()
+spacing = "0.5 mm"
+display(
+    Markdown(
+        f"**{name}** follows the wall of {numbers['n_patients']} virtual patients ({numbers['n_recordings']} recordings) with a mean error of "
+        f"**{numbers['mte_mm']:.2f} mm** [{numbers['mte_mm_low']:.2f}, {numbers['mte_mm_high']:.2f}], {numbers['ed_error_mm']:.2f} mm at end-diastole; "
+        f"{numbers['folds_percent']:.0f} % of the recordings hold a folded triangle. "
+        f"Errors are measured against the true motion of virtual patients; how far that carries over to patients is not known. "
+        f"Next: 30 compares the trackers, 31 and 32 turn the tracks into strain."
+    )
+)
+
+# %% library
+# echotas a757a6ea3e0c7793
+# echotas.evaluation 1a88cc59fd944937
+# echotas.evaluation.cohort_files 75a966d373ea8c87
+# echotas.evaluation.profiles e2efc7e991ea2f9f
+# echotas.evaluation.summaries ef46e0b8c0132466
+# echotas.evaluation.tables e29261c03b331a5e
+# echotas.evaluation.tracking 33bb52bd3d29e338
+# echotas.geometry ab018291fd65d448
+# echotas.geometry.contour 7b46f42c5a4ed821
+# echotas.geometry.mesh d5a4de2df81270c7
+# echotas.geometry.sector 226352a61cb47a5a
+# echotas.geometry.segments 661d8a41f34c6508
+# echotas.metrics b6e4abb6a1ce6fde
+# echotas.metrics.agreement 5b616b1d3a174f14
+# echotas.metrics.folds aa85440b285831c1
+# echotas.metrics.inference 2b9a059faa40450f
+# echotas.metrics.motion f72ce720f9b602d0
+# echotas.metrics.realism af2fdbe532046435
+# echotas.metrics.speed 1cbd0a4ba46a1747
+# echotas.pipeline e3b0c44298fc1c14
+# echotas.pipeline.metrics_file f26d337017427e44
+# echotas.records a933352ac1d7dc86
+# echotas.report 3032fd0b6f03c03c
+# echotas.report.bland_altman d0bc34e7073122b9
+# echotas.report.bullseye b958d07d7b7ba65b
+# echotas.report.cine b6e472e5f28cfb38
+# echotas.report.correlation_curves 9d8591ddfeb8ff62
+# echotas.report.curves ee157656f3abbb72
+# echotas.report.error_figures ab13101823bc6445
+# echotas.report.estimate_table 3de9e4863c1b4fe7
+# echotas.report.intervals 254d88d92ff4183c
+# echotas.report.learning a6fc0aac7e815966
+# echotas.report.m_mode 2f57ee3ee04ee101
+# echotas.report.movies 1f6c1966584ab946
+# echotas.report.overlay 2943d7feb9d2185a
+# echotas.report.style 186af77e6d30ce72
+# echotas.report.tables 9147f503ef757974
+# echotas.seeds 10083860965dc54e
+# echotas.store ce102639bc426d0a
+# echotas.strain 3360f9976733bc64
+# echotas.strain.drift c77e5a07722d92bd
+# echotas.strain.global_strain 27b86412ebe04304
+# echotas.strain.length 7e83b5436b109136
+# echotas.strain.rate 677f48e57c42f3f9
+# echotas.strain.regional 12fd085c9a1900be
+# echotas.trackers 04b1b2252b7e4c2a
+# echotas.trackers.base d420e5ea8e4efeed
+# echotas.trackers.registry 2e5e4b30303d6239

@@ -1,0 +1,179 @@
+# Code view of 30_motion.ipynb: made from the notebook, not to be edited.
+
+# %% params [parameters]
+seed = 0
+evaluation = {"cohorts": ["V-HUNT-A"], "n_resamples": 200}
+untrained = ["frozen", "oracle", "farneback"]
+train_runs = []
+
+# %% imports
+import pandas as pd
+from IPython.display import Markdown, display
+
+from echotas.evaluation import compare_with, motion_summary, motion_table, recording_paths
+from echotas.pipeline import paths, runs
+from echotas.pipeline.metrics_file import record
+from echotas.report import style
+from echotas.report.estimate_panels import estimate_panels
+from echotas.report.estimate_table import estimate_table
+from echotas.report.published import TAS_NET_TABLE_III
+
+# %% setup
+style.apply()
+trackers = [*untrained, *(item["name"] for item in train_runs)]
+recordings = recording_paths(paths.data(), evaluation["cohorts"])
+table = motion_table(recordings, paths.work() / "tracks", trackers)
+n = f"{table['recording'].nunique()} recordings of {table['patient'].nunique()} virtual patients"
+run = runs.start(
+    "benchmark",
+    "all trackers | motion",
+    params={"evaluation": evaluation, "trackers": trackers},
+    tags={"tracker": "all", "seed": seed},
+    note=f"Motion error of {len(trackers)} trackers on {n}.",
+)
+(paths.reports() / "tables").mkdir(parents=True, exist_ok=True)
+table.round(4).to_csv(paths.reports() / "tables" / "30_motion.csv", index=False)
+display(Markdown(f"{len(trackers)} trackers and controls, {n}; cohorts {', '.join(evaluation['cohorts'])}."))
+
+# %% overall
+summary = motion_summary(table, seed, evaluation["n_resamples"])
+estimate_table(
+    summary,
+    [
+        ("mte_mm", "mean error, mm", 2),
+        ("ed_error_mm", "at ED, mm", 2),
+        ("p95_mm", "95th percentile, mm", 2),
+        ("along_mm", "along the wall, mm", 2),
+        ("across_mm", "across, mm", 2),
+        ("folds_percent", "recordings with folds, %", 0),
+    ],
+)
+
+# %% overall-figure
+figure = estimate_panels(
+    summary,
+    [("mte_mm", "mean error (mm)"), ("p95_mm", "95th percentile (mm)"), ("along_mm", "along the wall (mm)")],
+    title=n,
+)
+run.log_figure(figure, "motion_error.png")
+figure
+
+# %% null
+null = "mean_motion" if "mean_motion" in trackers else "frozen"
+others = [name for name in trackers if name not in ("frozen", "oracle", null)]
+comparison = compare_with(table, "mte_mm", null, others)
+comparison["relative_percent"] = 100 * (summary.loc[comparison.index, "mte_mm"] / summary.loc[null, "mte_mm"] - 1)
+comparison.round(3)
+
+# %% views
+by_view = table.pivot_table(index="tracker", columns="view", values="mte_mm", sort=False)
+by_population = table.pivot_table(index="tracker", columns="population", values="mte_mm", sort=False)
+display(pd.concat({"view": by_view, "population": by_population}, axis=1).round(2))
+counts = table[table["tracker"] == trackers[0]]
+display(
+    Markdown(
+        "Recordings behind each column: "
+        + ", ".join(
+            f"{key} {value}"
+            for column in ("view", "population")
+            for key, value in counts[column].value_counts(sort=False).items()
+        )
+    )
+)
+
+# %% published
+TAS_NET_TABLE_III
+
+# %% record
+numbers = record(
+    "30_motion",
+    {
+        "n_patients": int(table["patient"].nunique()),
+        "n_recordings": int(table["recording"].nunique()),
+        "pixel_mm": 0.5,
+        "trackers": {
+            name: {
+                key: float(row[key])
+                for key in (
+                    "mte_mm",
+                    "mte_mm_low",
+                    "mte_mm_high",
+                    "ed_error_mm",
+                    "p95_mm",
+                    "along_mm",
+                    "across_mm",
+                    "folds_percent",
+                )
+            }
+            for name, row in summary.iterrows()
+        },
+        "null": null,
+        "against_null_percent": {name: float(value) for name, value in comparison["relative_percent"].items()},
+    },
+    run=run,
+    allow_nan=True,
+)
+run.finish()
+ranked = summary.drop(
+    index=[name for name in ("frozen", "oracle", "mean_motion") if name in summary.index]
+).sort_values("mte_mm")
+below = ", ".join(f"{name} {value:+.0f} %" for name, value in numbers["against_null_percent"].items())
+display(
+    Markdown(
+        f"On {n}, the lowest mean error is **{ranked.index[0]}**'s, {ranked['mte_mm'].iloc[0]:.2f} mm "
+        f"[{ranked['mte_mm_low'].iloc[0]:.2f}, {ranked['mte_mm_high'].iloc[0]:.2f}]. Against the {null} control "
+        f"({summary.loc[null, 'mte_mm']:.2f} mm): {below}. "
+        "This ranks trackers on simulated speckle with exact motion; it does not show what they do on patients. Next: 31, what the errors do to strain."
+    )
+)
+
+# %% library
+# echotas a757a6ea3e0c7793
+# echotas.evaluation 1a88cc59fd944937
+# echotas.evaluation.cohort_files 75a966d373ea8c87
+# echotas.evaluation.profiles e2efc7e991ea2f9f
+# echotas.evaluation.summaries ef46e0b8c0132466
+# echotas.evaluation.tables e29261c03b331a5e
+# echotas.evaluation.tracking 33bb52bd3d29e338
+# echotas.geometry ab018291fd65d448
+# echotas.geometry.contour 7b46f42c5a4ed821
+# echotas.geometry.mesh d5a4de2df81270c7
+# echotas.geometry.sector 226352a61cb47a5a
+# echotas.geometry.segments 661d8a41f34c6508
+# echotas.metrics b6e4abb6a1ce6fde
+# echotas.metrics.agreement 5b616b1d3a174f14
+# echotas.metrics.folds aa85440b285831c1
+# echotas.metrics.inference 2b9a059faa40450f
+# echotas.metrics.motion f72ce720f9b602d0
+# echotas.metrics.realism af2fdbe532046435
+# echotas.metrics.speed 1cbd0a4ba46a1747
+# echotas.pipeline e3b0c44298fc1c14
+# echotas.pipeline.metrics_file f26d337017427e44
+# echotas.records a933352ac1d7dc86
+# echotas.report 3032fd0b6f03c03c
+# echotas.report.bland_altman d0bc34e7073122b9
+# echotas.report.bullseye b958d07d7b7ba65b
+# echotas.report.cine b6e472e5f28cfb38
+# echotas.report.correlation_curves 9d8591ddfeb8ff62
+# echotas.report.curves ee157656f3abbb72
+# echotas.report.estimate_panels a5539f65c758fc0d
+# echotas.report.estimate_table 3de9e4863c1b4fe7
+# echotas.report.intervals 254d88d92ff4183c
+# echotas.report.learning a6fc0aac7e815966
+# echotas.report.m_mode 2f57ee3ee04ee101
+# echotas.report.movies 1f6c1966584ab946
+# echotas.report.overlay 2943d7feb9d2185a
+# echotas.report.published 1516e19bcd8a5b27
+# echotas.report.style 186af77e6d30ce72
+# echotas.report.tables 9147f503ef757974
+# echotas.seeds 10083860965dc54e
+# echotas.store ce102639bc426d0a
+# echotas.strain 3360f9976733bc64
+# echotas.strain.drift c77e5a07722d92bd
+# echotas.strain.global_strain 27b86412ebe04304
+# echotas.strain.length 7e83b5436b109136
+# echotas.strain.rate 677f48e57c42f3f9
+# echotas.strain.regional 12fd085c9a1900be
+# echotas.trackers 04b1b2252b7e4c2a
+# echotas.trackers.base d420e5ea8e4efeed
+# echotas.trackers.registry 2e5e4b30303d6239

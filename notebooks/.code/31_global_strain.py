@@ -1,0 +1,201 @@
+# Code view of 31_global_strain.ipynb: made from the notebook, not to be edited.
+
+# %% params [parameters]
+seed = 0
+evaluation = {"cohorts": ["V-HUNT-A"], "n_resamples": 200}
+untrained = ["frozen", "oracle", "farneback"]
+train_runs = []
+
+# %% imports
+import pandas as pd
+from IPython.display import Markdown, display
+
+from echotas.evaluation import agreement_pairs, agreement_summary, global_strain_table, gls_summary, recording_paths
+from echotas.evaluation.curves import example_curves
+from echotas.pipeline import paths, runs
+from echotas.pipeline.metrics_file import record
+from echotas.report import bland_altman_panel, global_curves, style, tracker_look
+from echotas.report.estimate_panels import estimate_panels
+from echotas.report.estimate_table import estimate_table
+from echotas.report.published import TAS_NET_TABLE_IV
+
+# %% setup
+style.apply()
+trackers = [*untrained, *(item["name"] for item in train_runs)]
+recordings = recording_paths(paths.data(), evaluation["cohorts"])
+tracks = paths.work() / "tracks"
+table = global_strain_table(recordings, tracks, trackers)
+n = f"{table['recording'].nunique()} recordings of {table['patient'].nunique()} virtual patients"
+main = next((item["name"] for item in train_runs if item["tracker"] == "tas_net"), trackers[-1])
+run = runs.start(
+    "benchmark",
+    "all trackers | global strain",
+    params={"evaluation": evaluation, "trackers": trackers},
+    tags={"tracker": "all", "seed": seed},
+    note=f"GLS of {len(trackers)} trackers on {n}.",
+)
+(paths.reports() / "tables").mkdir(parents=True, exist_ok=True)
+table.round(4).to_csv(paths.reports() / "tables" / "31_global_strain.csv", index=False)
+display(
+    Markdown(
+        f"{len(trackers)} trackers and controls, {n}. True GLS: mean {table['true_gls_es'].mean():.1f} %, SD {table.drop_duplicates('recording')['true_gls_es'].std():.1f}."
+    )
+)
+
+# %% curve
+figure = global_curves(example_curves(recordings[0], tracks, trackers), title=f"{recordings[0].stem} (virtual)")
+run.log_figure(figure, "strain_curves.png")
+figure
+
+# %% truth
+from_truth = table[(table["start"] == "truth") | (table["method"] == "reader")]
+accuracy = gls_summary(from_truth, seed, evaluation["n_resamples"])
+estimate_table(
+    accuracy, [("bias", "bias, points", 2), ("mae", "mean absolute error, points", 2), ("sd", "SD, points", 2)]
+)
+
+# %% truth-figure
+figure = estimate_panels(
+    accuracy,
+    [("bias", "bias (points of strain)"), ("mae", "mean absolute error (points)"), ("sd", "SD of the error (points)")],
+    title=f"GLS at end-systole against truth, {n}",
+)
+run.log_figure(figure, "gls_accuracy.png")
+figure
+
+# %% kinds
+kinds = {
+    kind: gls_summary(from_truth[from_truth["method"] != "reader"], seed, evaluation["n_resamples"], kind)["mae"]
+    for kind in ("es", "peak_systolic", "peak")
+}
+pd.DataFrame(kinds).round(2).rename(columns=lambda kind: f"MAE of GLS {kind.replace('_', ' ')}, points")
+
+# %% ba
+one = from_truth[from_truth["method"] == main]
+figure = bland_altman_panel(
+    one["gls_es"].to_numpy(),
+    one["true_gls_es"].to_numpy(),
+    title=f"{main}, recordings of {one['patient'].nunique()} patients",
+    quantity="GLS",
+    names=(main, "truth"),
+    color=tracker_look(main).color,
+)
+run.log_figure(figure, "bland_altman_truth.png")
+figure
+
+# %% repeat
+pairs = agreement_pairs(table, "gls_es")
+repeat = {kind: agreement_summary(group, seed, evaluation["n_resamples"]) for kind, group in pairs.groupby("kind")}
+columns = [
+    ("mean_difference", "mean difference, points", 2),
+    ("sd", "SD, points", 2),
+    ("mae", "mean absolute difference, points", 2),
+    ("icc", "ICC(A,1)", 2),
+    ("sd_true", "SD of the true change", 2),
+]
+for kind, summary in repeat.items():
+    display(Markdown(f"**{kind}**, {pairs.loc[pairs['kind'] == kind, 'cohort'].iloc[0]}"))
+    display(estimate_table(summary, columns))
+
+# %% repeat-figure
+kind = "test-retest" if "test-retest" in repeat else next(iter(repeat))
+shown = pairs[(pairs["kind"] == kind) & (pairs["method"] == main)]
+figure = bland_altman_panel(
+    shown["second"].to_numpy(),
+    shown["first"].to_numpy(),
+    title=f"{main}, {kind}: pairs of {shown['patient'].nunique()} patients",
+    quantity="GLS",
+    names=("second", "first"),
+    color=tracker_look(main).color,
+)
+run.log_figure(figure, "bland_altman_repeat.png")
+figure
+
+# %% published
+TAS_NET_TABLE_IV
+
+# %% record
+keys = ("bias", "bias_low", "bias_high", "mae", "mae_low", "mae_high", "sd")
+repeat_keys = ("mean_difference", "sd", "sd_low", "sd_high", "mae", "icc", "sd_true", "n", "n_patients")
+numbers = record(
+    "31_global_strain",
+    {
+        "n_patients": int(table["patient"].nunique()),
+        "n_recordings": int(table["recording"].nunique()),
+        "gls_es_against_truth": {name: {key: float(row[key]) for key in keys} for name, row in accuracy.iterrows()},
+        **{
+            kind.replace("-", "_"): {
+                name: {key: float(row[key]) for key in repeat_keys} for name, row in summary.iterrows()
+            }
+            for kind, summary in repeat.items()
+        },
+    },
+    run=run,
+    allow_nan=True,
+)
+run.finish()
+measured = accuracy.drop(
+    index=[name for name in ("reader", "frozen", "oracle", "mean_motion") if name in accuracy.index]
+)
+best = measured["mae"].idxmin()
+retest = repeat[kind]
+display(
+    Markdown(
+        f"Against the truth of {n}, **{best}** has the smallest GLS error: {measured.loc[best, 'mae']:.2f} points [{measured.loc[best, 'mae_low']:.2f}, {measured.loc[best, 'mae_high']:.2f}], "
+        f"bias {measured.loc[best, 'bias']:+.2f}; {main} has {accuracy.loc[main, 'mae']:.2f} and {accuracy.loc[main, 'bias']:+.2f}. "
+        f"Between {kind} pairs {main} differs with an SD of {retest.loc[main, 'sd']:.2f} points, the readers with {retest.loc['reader', 'sd']:.2f}, the truth itself with {retest.loc[main, 'sd_true']:.2f}. "
+        "Repeating well is no evidence of being right: frozen points repeat perfectly. The observers are a model, not people. Next: 32, the same by segment."
+    )
+)
+
+# %% library
+# echotas a757a6ea3e0c7793
+# echotas.evaluation 1a88cc59fd944937
+# echotas.evaluation.cohort_files 75a966d373ea8c87
+# echotas.evaluation.curves 78a3c47b4260e265
+# echotas.evaluation.profiles e2efc7e991ea2f9f
+# echotas.evaluation.summaries ef46e0b8c0132466
+# echotas.evaluation.tables e29261c03b331a5e
+# echotas.evaluation.tracking 33bb52bd3d29e338
+# echotas.geometry ab018291fd65d448
+# echotas.geometry.contour 7b46f42c5a4ed821
+# echotas.geometry.mesh d5a4de2df81270c7
+# echotas.geometry.sector 226352a61cb47a5a
+# echotas.geometry.segments 661d8a41f34c6508
+# echotas.metrics b6e4abb6a1ce6fde
+# echotas.metrics.agreement 5b616b1d3a174f14
+# echotas.metrics.folds aa85440b285831c1
+# echotas.metrics.inference 2b9a059faa40450f
+# echotas.metrics.motion f72ce720f9b602d0
+# echotas.metrics.realism af2fdbe532046435
+# echotas.metrics.speed 1cbd0a4ba46a1747
+# echotas.pipeline e3b0c44298fc1c14
+# echotas.pipeline.metrics_file f26d337017427e44
+# echotas.records a933352ac1d7dc86
+# echotas.report 3032fd0b6f03c03c
+# echotas.report.bland_altman d0bc34e7073122b9
+# echotas.report.bullseye b958d07d7b7ba65b
+# echotas.report.cine b6e472e5f28cfb38
+# echotas.report.correlation_curves 9d8591ddfeb8ff62
+# echotas.report.curves ee157656f3abbb72
+# echotas.report.estimate_panels a5539f65c758fc0d
+# echotas.report.estimate_table 3de9e4863c1b4fe7
+# echotas.report.intervals 254d88d92ff4183c
+# echotas.report.learning a6fc0aac7e815966
+# echotas.report.m_mode 2f57ee3ee04ee101
+# echotas.report.movies 1f6c1966584ab946
+# echotas.report.overlay 2943d7feb9d2185a
+# echotas.report.published 1516e19bcd8a5b27
+# echotas.report.style 186af77e6d30ce72
+# echotas.report.tables 9147f503ef757974
+# echotas.seeds 10083860965dc54e
+# echotas.store ce102639bc426d0a
+# echotas.strain 3360f9976733bc64
+# echotas.strain.drift c77e5a07722d92bd
+# echotas.strain.global_strain 27b86412ebe04304
+# echotas.strain.length 7e83b5436b109136
+# echotas.strain.rate 677f48e57c42f3f9
+# echotas.strain.regional 12fd085c9a1900be
+# echotas.trackers 04b1b2252b7e4c2a
+# echotas.trackers.base d420e5ea8e4efeed
+# echotas.trackers.registry 2e5e4b30303d6239

@@ -1,0 +1,175 @@
+# Code view of 40_speed.ipynb: made from the notebook, not to be edited.
+
+# %% params [parameters]
+mesh = {"n_long": 36, "n_rad": 5, "wall_thickness_mm": 10.0}
+simulation = {"density_per_wavelength2": 2.5, "rank": 6}
+trackers = {"frozen": {}, "farneback": {}}
+untrained = ["frozen", "farneback"]
+train_runs = []
+n_repeats = 1
+
+# %% imports
+from functools import partial
+
+import pandas as pd
+from IPython.display import Markdown, display
+
+from echotas.engine import read_motion
+from echotas.evaluation import recording_paths, starting_meshes
+from echotas.geometry import mesh_uv
+from echotas.metrics import measure_ms_per_frame
+from echotas.pipeline import paths
+from echotas.pipeline.machine import machine
+from echotas.pipeline.metrics_file import record
+from echotas.pipeline.progress import Progress
+from echotas.report import style
+from echotas.simulation import STRATEGIES, SimulationConfig, simulate_sequence
+from echotas.store import read_recording
+from echotas.trackers import create, fitted_config
+from echotas.trackers.registry import required
+
+# %% setup
+style.apply()
+recording = read_recording(recording_paths(paths.data(), ["V-HUNT-A"])[0])
+start = starting_meshes(recording, **mesh)["truth"]
+entries = {name: (name, {}) for name in untrained} | {
+    item["name"]: (item["tracker"], fitted_config(item["tracker"], paths.work() / "train" / item["name"]))
+    for item in train_runs
+}
+here = machine()
+display(
+    Markdown(
+        f"{here['cpu']}, {here['n_cores']} cores, {here['threads']} threads; torch {here['torch']}, OpenCV {here['opencv']}. "
+        f"Cine: {recording.cine.n_frames} frames of {recording.cine.frames.shape[2]} x {recording.cine.frames.shape[1]} px."
+    )
+)
+
+# %% trackers
+rows = {}
+with Progress("time trackers", len(entries)) as progress:
+    for name, (tracker, config) in entries.items():
+        config = (
+            trackers.get(tracker, {}) | config | ({"truth": recording.mesh} if "truth" in required(tracker) else {})
+        )
+        follow = create(tracker, **config)
+        query, uv = start.mesh_px.reshape(-1, 2), mesh_uv(mesh["n_long"], mesh["n_rad"])
+        speed = measure_ms_per_frame(
+            partial(follow.track, recording.cine, query, start.frame, uv), recording.cine.n_frames, n_repeats
+        )
+        rows[name] = {"ms_per_frame": speed.ms_per_frame}
+        progress.update(len(rows), name)
+pd.DataFrame(rows).T.round(2)
+
+# %% simulator
+path = recording_paths(paths.data(), ["templates"])[0]
+cine, motion = read_recording(path).cine, read_motion(paths.work() / "engine" / "masks" / "motion" / path.name)
+config = SimulationConfig(**simulation)
+simulators = {}
+for strategy in STRATEGIES:
+    speed = measure_ms_per_frame(
+        partial(simulate_sequence, cine, motion, strategy, config, cache_dir=paths.work() / "response"),
+        cine.n_frames,
+        n_repeats,
+    )
+    simulators[strategy] = {"ms_per_frame": speed.ms_per_frame}
+pd.DataFrame(simulators).T.round(1)
+
+# %% record
+numbers = record(
+    "40_speed",
+    {
+        "machine": here,
+        "n_frames": recording.cine.n_frames,
+        "n_points": 180,
+        "n_repeats": n_repeats,
+        "trackers": rows,
+        "simulators": simulators,
+    },
+    digits=3,
+)
+slowest = max(rows, key=lambda name: rows[name]["ms_per_frame"])
+display(
+    Markdown(
+        f"The slowest tracker, {slowest}, needs {rows[slowest]['ms_per_frame']:.0f} ms per frame; a simulated frame takes {simulators['S1']['ms_per_frame']:.0f} ms with S1 and "
+        f"{simulators['S3']['ms_per_frame']:.0f} ms with S3, where the papers report about two minutes per image for their physical simulation (other hardware, denser scatterers). One cine, {n_repeats} repeats."
+    )
+)
+
+# %% library
+# echotas a757a6ea3e0c7793
+# echotas.acoustics 9c602fb17984327f
+# echotas.acoustics.beamform e80282a680e1ded0
+# echotas.acoustics.bmode b8b3738eb70c8a9f
+# echotas.acoustics.element 7c063c2ff73d8fe9
+# echotas.acoustics.elevation 44034427b97767c1
+# echotas.acoustics.engine d3f3c9a72b2da127
+# echotas.acoustics.exact 8d95d34a9bd6eb0c
+# echotas.acoustics.fast 5fe768488dcb3978
+# echotas.acoustics.lens bde4e16ba7b5f486
+# echotas.acoustics.noise 37933b18233bec78
+# echotas.acoustics.probe 9ad234e101202c20
+# echotas.acoustics.pulse d5b6188b9f081cf9
+# echotas.acoustics.response b77070e4684ab618
+# echotas.acoustics.scan eb412d22a9b2fdaf
+# echotas.acoustics.scan_conversion 0aa5bf65cac752f0
+# echotas.acoustics.scatterers ec1e73ce5512cebe
+# echotas.acoustics.splat ad08321d41c54bf2
+# echotas.engine 4626fb239f9b6adf
+# echotas.engine.items 7d665560607d13ad
+# echotas.engine.motion_error 8c25453382fa4d35
+# echotas.evaluation 1a88cc59fd944937
+# echotas.evaluation.cohort_files 75a966d373ea8c87
+# echotas.evaluation.profiles e2efc7e991ea2f9f
+# echotas.evaluation.summaries ef46e0b8c0132466
+# echotas.evaluation.tables e29261c03b331a5e
+# echotas.evaluation.tracking 33bb52bd3d29e338
+# echotas.geometry ab018291fd65d448
+# echotas.geometry.contour 7b46f42c5a4ed821
+# echotas.geometry.mesh d5a4de2df81270c7
+# echotas.geometry.sector 226352a61cb47a5a
+# echotas.geometry.segments 661d8a41f34c6508
+# echotas.metrics b6e4abb6a1ce6fde
+# echotas.metrics.agreement 5b616b1d3a174f14
+# echotas.metrics.folds aa85440b285831c1
+# echotas.metrics.inference 2b9a059faa40450f
+# echotas.metrics.motion f72ce720f9b602d0
+# echotas.metrics.realism af2fdbe532046435
+# echotas.metrics.speed 1cbd0a4ba46a1747
+# echotas.pipeline e3b0c44298fc1c14
+# echotas.pipeline.machine 34727daefc308115
+# echotas.pipeline.metrics_file f26d337017427e44
+# echotas.records a933352ac1d7dc86
+# echotas.report 3032fd0b6f03c03c
+# echotas.report.bland_altman d0bc34e7073122b9
+# echotas.report.bullseye b958d07d7b7ba65b
+# echotas.report.cine b6e472e5f28cfb38
+# echotas.report.correlation_curves 9d8591ddfeb8ff62
+# echotas.report.curves ee157656f3abbb72
+# echotas.report.intervals 254d88d92ff4183c
+# echotas.report.learning a6fc0aac7e815966
+# echotas.report.m_mode 2f57ee3ee04ee101
+# echotas.report.movies 1f6c1966584ab946
+# echotas.report.overlay 2943d7feb9d2185a
+# echotas.report.style 186af77e6d30ce72
+# echotas.report.tables 9147f503ef757974
+# echotas.seeds 10083860965dc54e
+# echotas.simulation aa72e2d541c5f34d
+# echotas.simulation.backscatter e0806f5802224051
+# echotas.simulation.coherence 7f60c31705b3d640
+# echotas.simulation.config 4968f7d58f7aad90
+# echotas.simulation.engine 6a9447cdeeaa70f2
+# echotas.simulation.imaging d9b9c06a07c302ce
+# echotas.simulation.scatterers cf0dca36b78ffebb
+# echotas.simulation.scene b0093f71c826431d
+# echotas.simulation.strategies 7744216814d81794
+# echotas.speckle be0169b9741258f0
+# echotas.store ce102639bc426d0a
+# echotas.strain 3360f9976733bc64
+# echotas.strain.drift c77e5a07722d92bd
+# echotas.strain.global_strain 27b86412ebe04304
+# echotas.strain.length 7e83b5436b109136
+# echotas.strain.rate 677f48e57c42f3f9
+# echotas.strain.regional 12fd085c9a1900be
+# echotas.trackers 04b1b2252b7e4c2a
+# echotas.trackers.base d420e5ea8e4efeed
+# echotas.trackers.registry 2e5e4b30303d6239

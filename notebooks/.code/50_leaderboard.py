@@ -1,0 +1,113 @@
+# Code view of 50_leaderboard.ipynb: made from the notebook, not to be edited.
+
+# %% params [parameters]
+untrained = ["frozen", "oracle", "farneback"]
+train_runs = []
+
+# %% imports
+import json
+
+import pandas as pd
+from IPython.display import Markdown, display
+
+from echotas.evaluation.leaderboard import COLUMNS, CONTROLS, leaderboard_rows
+from echotas.pipeline import paths, runs
+from echotas.report import leaderboard_markdown, style
+from echotas.report.scatter import accuracy_and_speed
+
+# %% setup
+style.apply()
+names = [*untrained, *(item["name"] for item in train_runs)]
+metrics = paths.reports() / "metrics"
+read = {
+    name: json.loads((metrics / f"{name}.json").read_text())
+    for name in ("30_motion", "31_global_strain", "32_regional_strain", "40_speed")
+}
+trained = {item["name"]: json.loads((metrics / f"10_train-{item['name']}.json").read_text()) for item in train_runs}
+run = runs.start(
+    "benchmark",
+    "leaderboard",
+    params={"trackers": names},
+    tags={"tracker": "all"},
+    note="The one table, built from the recorded numbers.",
+)
+
+# %% table
+rows = leaderboard_rows(names, read, trained)
+table = leaderboard_markdown(rows, COLUMNS, sort_by="mte_mm")
+display(Markdown(table.replace("](reports/", "](")))
+
+# %% figure
+figure = accuracy_and_speed([row for row in rows if row["name"] not in CONTROLS])
+run.log_figure(figure, "accuracy_and_speed.png")
+figure
+
+# %% write
+(paths.reports() / "leaderboard.md").write_text(table, encoding="utf-8")
+pd.DataFrame(rows).drop(columns=["tracker"]).to_csv(
+    paths.reports() / "leaderboard.csv", index=False, float_format="%.4f"
+)
+ranked = sorted((row for row in rows if row["name"] not in CONTROLS), key=lambda row: row["mte_mm"])
+run.log_metrics({f"mte_mm.{row['name']}": row["mte_mm"] for row in rows})
+run.finish()
+steps = ", ".join(
+    f"{name} {item['n_steps']} steps on {item['n_training_cines']} cines"
+    for name, item in trained.items()
+    if item["n_steps"]
+)
+by_strain = min(ranked, key=lambda row: row["gls_mae"])
+display(
+    Markdown(
+        f"On {read['30_motion']['n_patients']} virtual patients **{ranked[0]['name']}** has the lowest mean error ({ranked[0]['mte_mm']:.2f} mm) and **{by_strain['name']}** the lowest GLS error "
+        f"({by_strain['gls_mae']:.2f} points). Trained here: {steps or 'nothing'}. With this few patients most neighbours in the table are not told apart: look at the intervals."
+    )
+)
+
+# %% library
+# echotas a757a6ea3e0c7793
+# echotas.evaluation 1a88cc59fd944937
+# echotas.evaluation.cohort_files 75a966d373ea8c87
+# echotas.evaluation.leaderboard 32ebc58aae662493
+# echotas.evaluation.profiles e2efc7e991ea2f9f
+# echotas.evaluation.summaries ef46e0b8c0132466
+# echotas.evaluation.tables e29261c03b331a5e
+# echotas.evaluation.tracking 33bb52bd3d29e338
+# echotas.geometry ab018291fd65d448
+# echotas.geometry.contour 7b46f42c5a4ed821
+# echotas.geometry.mesh d5a4de2df81270c7
+# echotas.geometry.sector 226352a61cb47a5a
+# echotas.geometry.segments 661d8a41f34c6508
+# echotas.metrics b6e4abb6a1ce6fde
+# echotas.metrics.agreement 5b616b1d3a174f14
+# echotas.metrics.folds aa85440b285831c1
+# echotas.metrics.inference 2b9a059faa40450f
+# echotas.metrics.motion f72ce720f9b602d0
+# echotas.metrics.realism af2fdbe532046435
+# echotas.metrics.speed 1cbd0a4ba46a1747
+# echotas.pipeline e3b0c44298fc1c14
+# echotas.records a933352ac1d7dc86
+# echotas.report 3032fd0b6f03c03c
+# echotas.report.bland_altman d0bc34e7073122b9
+# echotas.report.bullseye b958d07d7b7ba65b
+# echotas.report.cine b6e472e5f28cfb38
+# echotas.report.correlation_curves 9d8591ddfeb8ff62
+# echotas.report.curves ee157656f3abbb72
+# echotas.report.intervals 254d88d92ff4183c
+# echotas.report.learning a6fc0aac7e815966
+# echotas.report.m_mode 2f57ee3ee04ee101
+# echotas.report.movies 1f6c1966584ab946
+# echotas.report.overlay 2943d7feb9d2185a
+# echotas.report.scatter 681c808d1dac7c5c
+# echotas.report.style 186af77e6d30ce72
+# echotas.report.tables 9147f503ef757974
+# echotas.seeds 10083860965dc54e
+# echotas.store ce102639bc426d0a
+# echotas.strain 3360f9976733bc64
+# echotas.strain.drift c77e5a07722d92bd
+# echotas.strain.global_strain 27b86412ebe04304
+# echotas.strain.length 7e83b5436b109136
+# echotas.strain.rate 677f48e57c42f3f9
+# echotas.strain.regional 12fd085c9a1900be
+# echotas.trackers 04b1b2252b7e4c2a
+# echotas.trackers.base d420e5ea8e4efeed
+# echotas.trackers.registry 2e5e4b30303d6239

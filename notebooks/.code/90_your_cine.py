@@ -1,0 +1,211 @@
+# Code view of 90_your_cine.ipynb: made from the notebook, not to be edited.
+
+# %% params [parameters]
+file = ""  # video, DICOM or recording; empty: a virtual cine
+contour = ""  # CSV of the centre line; empty only with the virtual cine
+spacing_mm = 0.0  # pixel size where the file states none; 0: unknown
+view = ""  # A2C, A3C or A4C; names the segments
+es_frame = -1  # end-systole; -1: the contour's frame
+ed_frame = -1  # end-diastole; -1: the file's own, or found (the report says how)
+end_frame = -1  # next end-diastole; -1: the file's own, or unknown (then no drift is stated)
+tracker = "lucas_kanade_mesh"
+fitted = ""  # folder of 10_train, for trackers that learn
+wall_thickness = 10.0  # mm, or px if the pixel size is unknown
+out = ".work/your_cine"  # where the movie goes
+
+# %% imports
+import numpy as np
+import pandas as pd
+from IPython.display import Image, Markdown, display
+
+from echotas.evaluation import recording_paths
+from echotas.pipeline import paths
+from echotas.readers import read_cine, read_contour, with_sector
+from echotas.records import View
+from echotas.report import (
+    Panel,
+    bullseye,
+    image_panels,
+    overlay_frames,
+    strain_curves,
+    strain_m_mode,
+    style,
+    write_movie,
+)
+from echotas.store import read_recording
+from echotas.strain import local_strain
+from echotas.trackers import fitted_config
+from echotas.your_cine import analyse
+
+# %% setup
+style.apply()
+if file:
+    cine = with_sector(read_cine(paths.root() / file, spacing_mm=spacing_mm or None, view=view or None))
+    drawn = read_contour(paths.root() / contour)
+    line, frame, title = drawn.line_px, drawn.frame, cine.recording_id or "your cine"
+else:
+    recording = read_recording(next(p for p in recording_paths(paths.data(), ["V-HUNT-A"]) if "A4C" in p.stem))
+    cine, reading = recording.cine, recording.readings[0]
+    end_frame = cine.n_frames - 1  # a virtual cine is one whole beat
+    line, frame, title = reading.line_px[reading.es_frame], reading.es_frame, f"{cine.recording_id} (virtual)"
+known = cine.spacing_mm is not None
+display(
+    Markdown(
+        f"**{title}**: {cine.n_frames} frames of {cine.frames.shape[2]} x {cine.frames.shape[1]} px, view {cine.view}, pixel size {f'{cine.spacing_mm[0]:.3f} x {cine.spacing_mm[1]:.3f} mm' if known else 'unknown: nothing in millimetres'}."
+    )
+)
+
+# %% track
+result = analyse(
+    cine,
+    line,
+    es_frame if es_frame >= 0 else frame,
+    tracker,
+    contour_frame=frame,
+    ed_frame=ed_frame if ed_frame >= 0 else None,
+    end_frame=end_frame if end_frame >= 0 else None,
+    **({"wall_thickness_mm": wall_thickness} if known else {"wall_thickness_px": wall_thickness}),
+    **fitted_config(tracker, paths.root() / fitted if fitted else None),
+)
+display(Markdown("\n".join(f"- {warning}" for warning in result.warnings) or "No warnings."))
+
+# %% frames
+shown = {"ED": result.ed_frame, "ES": result.es_frame, "last": cine.n_frames - 1}
+node_confidence = result.confidence.reshape(result.mesh.points_px.shape[:3])
+figure = image_panels(
+    [
+        Panel(cine.frames[i], cine.spacing_mm, f"{name}, frame {i}", result.mesh.points_px[i], node_confidence[i])
+        for name, i in shown.items()
+    ],
+    quantity="confidence",
+    title=f"{title}: tracked wall, colour = confidence",
+)
+figure
+
+# %% movie
+movie = overlay_frames(
+    cine, result.mesh.points_px, node_confidence, "confidence", scale=min(1.0, 300 / cine.frames.shape[2])
+)
+path = write_movie(paths.root() / out / "overlay.gif", movie, min(cine.frame_rate, 25))
+write_movie(paths.root() / out / "overlay.mp4", movie, min(cine.frame_rate, 25))
+display(Image(path.read_bytes(), format="gif"))
+
+# %% strain
+figure = strain_curves(result.strain, cine.view, result.accepted, title=f"{title}: {tracker}")
+figure
+
+# %% m-mode
+points = result.mesh.midwall_px * (np.array(cine.spacing_mm) if known else 1.0)
+figure = strain_m_mode(
+    local_strain(points, result.ed_frame),
+    cine.times_s,
+    result.ed_frame,
+    result.es_frame,
+    cine.view,
+    title=f"{title}: strain along the wall",
+)
+figure
+
+# %% segments
+at_es = result.strain.segment_percent[:, result.es_frame]
+display(
+    pd.DataFrame(
+        {
+            "strain at ES, %": at_es.round(1),
+            "lowest strain, %": result.strain.segment_percent.min(axis=1).round(1),
+            "confidence": result.segment_confidence.round(2),
+            "accepted": result.accepted,
+        },
+        index=list(result.segment_names),
+    )
+)
+figure = (
+    bullseye({cine.view: at_es}, {cine.view: result.accepted}, title=f"{title}: one view of three")
+    if cine.view != View.OTHER
+    else None
+)
+figure
+
+# %% answer
+g = result.global_strain
+drift = (
+    "unknown (the end of the beat is not known)"
+    if result.drift_percent is None
+    else f"{result.drift_percent:+.1f} points"
+)
+display(
+    Markdown(
+        f"**GLS {g.es_percent:.1f} % at end-systole** (peak systolic {g.peak_systolic_percent:.1f} %, peak {g.peak_percent:.1f} % in frame {g.peak_frame}); ED is frame {result.ed_frame} ({result.ed_source}). "
+        f"Mean confidence {result.confidence.mean():.2f}, drift {drift}, folded triangles {100 * result.folded_share:.1f} %. "
+        "One cine, one line, one tracker: no interval can be given. On virtual patients the leaderboard states how far this tracker is off. **Research use only.**"
+    )
+)
+
+# %% library
+# echotas a757a6ea3e0c7793
+# echotas.evaluation 1a88cc59fd944937
+# echotas.evaluation.cohort_files 75a966d373ea8c87
+# echotas.evaluation.profiles e2efc7e991ea2f9f
+# echotas.evaluation.summaries ef46e0b8c0132466
+# echotas.evaluation.tables e29261c03b331a5e
+# echotas.evaluation.tracking 33bb52bd3d29e338
+# echotas.geometry ab018291fd65d448
+# echotas.geometry.contour 7b46f42c5a4ed821
+# echotas.geometry.mesh d5a4de2df81270c7
+# echotas.geometry.sector 226352a61cb47a5a
+# echotas.geometry.segments 661d8a41f34c6508
+# echotas.metrics b6e4abb6a1ce6fde
+# echotas.metrics.agreement 5b616b1d3a174f14
+# echotas.metrics.folds aa85440b285831c1
+# echotas.metrics.inference 2b9a059faa40450f
+# echotas.metrics.motion f72ce720f9b602d0
+# echotas.metrics.realism af2fdbe532046435
+# echotas.metrics.speed 1cbd0a4ba46a1747
+# echotas.pipeline e3b0c44298fc1c14
+# echotas.readers f0a6b59154026d25
+# echotas.readers.build 9e007d118213e36e
+# echotas.readers.camus 74c05a3434327697
+# echotas.readers.cardinal 41f7d5360b01ad7f
+# echotas.readers.cfg cdd7ba7d0b85597d
+# echotas.readers.contour 6354b94a26c5ef56
+# echotas.readers.dicom e8c711c389167201
+# echotas.readers.dicom_tags 84e08d1b4dc7b566
+# echotas.readers.dispatch 80484e52c338c88f
+# echotas.readers.echonet 3992f6bc7430ef89
+# echotas.readers.echopac ed908307c3a7035b
+# echotas.readers.errors ee1a52a8cc81e8f1
+# echotas.readers.labelled bb3ca17aab7f1697
+# echotas.readers.metaimage fc166de9cfc5da54
+# echotas.readers.nifti 049ea2098823dd67
+# echotas.readers.sector_estimate 4d7a615152bde040
+# echotas.readers.ted eddea8df62e853fc
+# echotas.readers.video b257687dfeff7d82
+# echotas.records a933352ac1d7dc86
+# echotas.report 3032fd0b6f03c03c
+# echotas.report.bland_altman d0bc34e7073122b9
+# echotas.report.bullseye b958d07d7b7ba65b
+# echotas.report.cine b6e472e5f28cfb38
+# echotas.report.correlation_curves 9d8591ddfeb8ff62
+# echotas.report.curves ee157656f3abbb72
+# echotas.report.intervals 254d88d92ff4183c
+# echotas.report.learning a6fc0aac7e815966
+# echotas.report.m_mode 2f57ee3ee04ee101
+# echotas.report.movies 1f6c1966584ab946
+# echotas.report.overlay 2943d7feb9d2185a
+# echotas.report.style 186af77e6d30ce72
+# echotas.report.tables 9147f503ef757974
+# echotas.seeds 10083860965dc54e
+# echotas.store ce102639bc426d0a
+# echotas.strain 3360f9976733bc64
+# echotas.strain.drift c77e5a07722d92bd
+# echotas.strain.global_strain 27b86412ebe04304
+# echotas.strain.length 7e83b5436b109136
+# echotas.strain.rate 677f48e57c42f3f9
+# echotas.strain.regional 12fd085c9a1900be
+# echotas.trackers 04b1b2252b7e4c2a
+# echotas.trackers.base d420e5ea8e4efeed
+# echotas.trackers.registry 2e5e4b30303d6239
+# echotas.your_cine 53edf7740fd7ed9a
+# echotas.your_cine.analyse d1046d56ba43ccc8
+# echotas.your_cine.doubts 827f6a5ae57829fe
+# echotas.your_cine.result 27d4c5dc3053982c
