@@ -143,7 +143,7 @@ display(
 # echotas.pipeline.metrics_file f26d337017427e44
 # echotas.records a933352ac1d7dc86
 # echotas.report 3032fd0b6f03c03c
-# echotas.report.acoustic_figures 60d0a531186454fa
+# echotas.report.acoustic_figures 74d6e7b72e972cf5
 # echotas.report.bland_altman d0bc34e7073122b9
 # echotas.report.bullseye b958d07d7b7ba65b
 # echotas.report.cine b6e472e5f28cfb38
@@ -155,5 +155,5 @@ display(
 # echotas.report.movies 1f6c1966584ab946
 # echotas.report.overlay 2943d7feb9d2185a
 # echotas.report.style 186af77e6d30ce72
-# echotas.report.tables 9147f503ef757974
+# echotas.report.tables 1e4a16acdb483fb8
 # echotas.seeds 10083860965dc54e

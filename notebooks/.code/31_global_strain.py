@@ -152,7 +152,7 @@ display(
 # echotas a757a6ea3e0c7793
 # echotas.evaluation 1a88cc59fd944937
 # echotas.evaluation.cohort_files 75a966d373ea8c87
-# echotas.evaluation.curves 78a3c47b4260e265
+# echotas.evaluation.curves b40f6f172b79b06e
 # echotas.evaluation.profiles e2efc7e991ea2f9f
 # echotas.evaluation.summaries ef46e0b8c0132466
 # echotas.evaluation.tables e29261c03b331a5e
@@ -187,7 +187,7 @@ display(
 # echotas.report.overlay 2943d7feb9d2185a
 # echotas.report.published 1516e19bcd8a5b27
 # echotas.report.style 186af77e6d30ce72
-# echotas.report.tables 9147f503ef757974
+# echotas.report.tables 1e4a16acdb483fb8
 # echotas.seeds 10083860965dc54e
 # echotas.store ce102639bc426d0a
 # echotas.strain 3360f9976733bc64
@@ -197,5 +197,5 @@ display(
 # echotas.strain.rate 677f48e57c42f3f9
 # echotas.strain.regional 12fd085c9a1900be
 # echotas.trackers 04b1b2252b7e4c2a
-# echotas.trackers.base d420e5ea8e4efeed
-# echotas.trackers.registry 2e5e4b30303d6239
+# echotas.trackers.base 0d9a49874235f9b9
+# echotas.trackers.registry c38a16431128b8d9

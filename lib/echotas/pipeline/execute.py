@@ -153,6 +153,7 @@ def _papermill(
         progress_bar=False,
         record_timing=False,
         shutdown_kernel="immediate",
+        extra_arguments=["--log-level=CRITICAL"],  # a kernel that is shut down at once complains of the interruption
         timeout=None,
         config=config,
     )
