@@ -17,7 +17,7 @@ COLUMNS = (
     Column("gls_mae", "GLS MAE (points)"),
     Column("retest_sd", "GLS test-retest SD (points)"),
     Column("segment_mae", "segment MAE (points)"),
-    Column("ms_per_frame", "ms per frame", digits=1),
+    Column("ms_per_frame", "ms per frame", digits=1, best=None),
     Column("n_parameters", "parameters", digits=0, best=None),
     Column("n_steps", "training steps", digits=0, best=None),
 )
