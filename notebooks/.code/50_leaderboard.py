@@ -67,7 +67,7 @@ display(
 # echotas a757a6ea3e0c7793
 # echotas.evaluation 1a88cc59fd944937
 # echotas.evaluation.cohort_files 75a966d373ea8c87
-# echotas.evaluation.leaderboard 56a04871e81f6a09
+# echotas.evaluation.leaderboard 15afe21a29170089
 # echotas.evaluation.profiles e2efc7e991ea2f9f
 # echotas.evaluation.summaries ef46e0b8c0132466
 # echotas.evaluation.tables e29261c03b331a5e

@@ -86,8 +86,10 @@ figure
 movie = overlay_frames(
     cine, result.mesh.points_px, node_confidence, "confidence", scale=min(1.0, 300 / cine.frames.shape[2])
 )
-path = write_movie(paths.root() / out / "overlay.gif", movie, min(cine.frame_rate, 25))
-write_movie(paths.root() / out / "overlay.mp4", movie, min(cine.frame_rate, 25))
+folder = paths.root() / out
+folder.mkdir(parents=True, exist_ok=True)
+path = write_movie(folder / "overlay.gif", movie, min(cine.frame_rate, 25))
+write_movie(folder / "overlay.mp4", movie, min(cine.frame_rate, 25))
 display(Image(path.read_bytes(), format="gif"))
 
 # %% strain

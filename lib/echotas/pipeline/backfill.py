@@ -74,7 +74,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not runs.tracking_uri().startswith("sqlite:"):
             say(f"the runs are at {runs.tracking_uri()}: open that address")
             return 0
-        say(f"open http://127.0.0.1:{options.ui} (Ctrl-C ends it)")
+        benchmark = runs.client().get_experiment_by_name("benchmark").experiment_id
+        page = f"#/experiments/{benchmark}/runs?workflowType=machine_learning"
+        say(f"open http://127.0.0.1:{options.ui}/{page} (Ctrl-C ends it)")
         os.environ["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"  # nine processes otherwise, for nothing
         command = serve_command(options.ui)
         os.execv(command[0], command)

@@ -24,8 +24,12 @@ if TYPE_CHECKING:
 
 __all__ = ["EXPERIMENTS", "JOURNAL_VARIABLE", "SUMMARY_TAG", "Run", "client", "start", "summary_key", "tracking_uri"]
 
-EXPERIMENTS = ("simulation", "training", "benchmark")
-"""The experiments that runs belong to."""
+EXPERIMENTS = {
+    "simulation": "Virtual patients, acoustics, and how far simulated speckle decorrelates as in its template.",
+    "training": "Learned trackers: one run per data engine node and per final training, with loss and validation curves.",
+    "benchmark": "Trackers on held-out patients: one run per tracker, and one per question asked of all of them.",
+}
+"""The experiments that runs belong to, and what they hold."""
 
 JOURNAL_VARIABLE = "ECHOTAS_RUN_JOURNAL"
 """Environment variable with the file in which a notebook's runs are listed for the notebook runner."""
@@ -57,10 +61,12 @@ def client() -> "MlflowClient":
     database.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{database}.lock"):
         connected = _connect(uri)
-        for name in EXPERIMENTS:
+        for name, text in EXPERIMENTS.items():
             if connected.get_experiment_by_name(name) is None:
                 artifacts = database.parent / "mlartifacts" / name
-                connected.create_experiment(name, artifact_location=artifacts.as_uri())
+                # The kind opens MLflow's pages for training runs instead of those for language models.
+                tags = {"mlflow.experimentKind": "custom_model_development", "mlflow.note.content": text}
+                connected.create_experiment(name, artifact_location=artifacts.as_uri(), tags=tags)
     return connected
 
 
@@ -124,11 +130,19 @@ class Run:
         self._open = True
 
     def log_metrics(self, values: Mapping[str, float], volatile: bool = False) -> None:
-        """Final numbers. `volatile` ones (times, memory) differ from run to run and stay out of the report."""
+        """Final numbers.
+
+        Nested ones (`a.b`, such as one number per tracker) go into the file `metrics.json` of the run: as metrics of their
+        own, hundreds of them would bury those that runs can be compared by.
+
+        Args:
+            values: Name -> number.
+            volatile: Differ from run to run (times, memory), so they stay out of the report.
+        """
         values = {_key(key): float(value) for key, value in values.items()}
         if not volatile:
             self._finals |= values
-        self._pending += [(key, value, 0) for key, value in values.items()]
+        self._pending += [(key, value, 0) for key, value in values.items() if "." not in key]
         self._flush()
 
     def log_step(self, step: int, values: Mapping[str, float]) -> None:
@@ -163,6 +177,8 @@ class Run:
             return
         self._open = False
         self._flush()
+        if any("." in key for key in self._finals):
+            self._client.log_dict(self.run_id, dict(sorted(self._finals.items())), "metrics.json")
         summary = self._entry | {"metrics": dict(sorted(self._finals.items()))}
         self._client.set_tag(self.run_id, SUMMARY_TAG, summary_key(summary))
         self._client.set_terminated(self.run_id, status)

@@ -70,7 +70,9 @@ def run_problems(reports: Path) -> list[str]:
             found.append(f"{stem}: run {summary['name']!r} is not in {runs.tracking_uri()}")
             continue
         run = matching[0]
-        lacks = [name for name in ("params", "metrics") if not getattr(run.data, name)]
+        files = [item.path for item in client.list_artifacts(run.info.run_id)]
+        lacks = ["params"] if not run.data.params else []
+        lacks += ["metrics"] if not run.data.metrics and "metrics.json" not in files else []
         lacks += [f"tag {name}" for name in _TAGS if name not in run.data.tags]
         notebook = [item.path for item in client.list_artifacts(run.info.run_id, "notebook")]
         lacks += [] if any(path.endswith(".html") for path in notebook) else ["the executed notebook as HTML"]
