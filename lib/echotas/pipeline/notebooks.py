@@ -71,7 +71,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name in ("source", "raw", "out"):
         weave.add_argument(name, type=Path)
     options = parser.parse_args(arguments)
-    signal.signal(signal.SIGTERM, _interrupt)  # so that a stopped stage shuts its kernel down
     try:
         {"run": _run, "code": _code, "weave": _weave}[options.command](options)
     except (ValueError, OSError, RuntimeError) as error:
@@ -112,4 +111,5 @@ def _interrupt(signal_number: int, frame: Any) -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, _interrupt)  # so that a stopped stage shuts its kernel down
     sys.exit(main())
