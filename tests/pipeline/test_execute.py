@@ -116,9 +116,12 @@ def test_stopped_runner_leaves_no_kernel_behind(workspace: Path, sent: signal.Si
     command = [sys.executable, "-m", "echotas.pipeline.notebooks", "run", str(source), ".work/1.ipynb"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     pid = workspace / "pid"
-    wait_until(lambda: pid.is_file() and pid.read_text(), 90)
-    process.send_signal(sent)
-    _, errors = process.communicate(timeout=60)
+    try:
+        wait_until(lambda: pid.is_file() and pid.read_text(), 90)
+        process.send_signal(sent)
+        _, errors = process.communicate(timeout=60)
+    finally:
+        process.kill()
     assert process.returncode == 130
     assert "stopped; finished items are kept" in errors
     wait_until(lambda: not Path(f"/proc/{pid.read_text()}").exists(), 30)

@@ -111,5 +111,9 @@ def _interrupt(signal_number: int, frame: Any) -> None:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, _interrupt)  # so that a stopped stage shuts its kernel down
+    for stop in (
+        signal.SIGINT,
+        signal.SIGTERM,
+    ):  # a stopped stage shuts its kernel down, also when run in the background
+        signal.signal(stop, _interrupt)
     sys.exit(main())
