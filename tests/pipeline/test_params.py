@@ -27,7 +27,7 @@ def test_the_repositorys_parameters_are_accepted(repository: Path):
         ),
         ("simulation", "mix", "loud", r"simulation\.mix must be 'amplitude' or 'power', got 'loud'"),
         ("simulation", "alpha", float("nan"), r"simulation\.alpha must be a finite number, got nan"),
-        ("engine", "warm_start", 1, r"engine\.warm_start must be a valid boolean, got 1"),
+        ("engine", "start", "warm", r"engine\.start must be .*'pretrained', 'parent' or 'random'.*, got 'warm'"),
         ("trackers", "no_such", {}, r"trackers: 'no_such' is not a tracker; known: frozen"),
     ],
 )

@@ -103,6 +103,11 @@ def test_finished_training_is_not_repeated(straight, sequences):
     assert rows == [] and len(again.curve) == 6
 
 
+def test_two_processes_train_the_weights_of_one(straight, sequences, tmp_path):
+    together = train(CONFIG, sequences[:2], sequences[2:], tmp_path, n_workers=2)
+    assert straight.final_weights_path.read_bytes() == together.final_weights_path.read_bytes()
+
+
 def test_warm_start_begins_from_the_given_weights(straight, sequences, tmp_path):
     frozen = dataclasses.replace(CONFIG, loop=dataclasses.replace(CONFIG.loop, n_steps=1, learning_rate=1e-12))
     warm = train(frozen, sequences[:2], [], tmp_path, initial_weights=straight.final_weights_path)
@@ -139,11 +144,13 @@ def test_exception_checkpoint_of_another_training(straight, sequences):
 def test_exception_divergence_stops_at_its_step(tmp_path):
     model = torch.nn.Linear(1, 1)
 
-    def loss_at(step):
-        return model.weight.sum() * (float("nan") if step == 2 else 1.0), {}
+    def gradient_at(step):
+        loss = model.weight.sum() * (float("nan") if step == 2 else 1.0)
+        loss.backward()
+        return float(loss.detach()), {}
 
     with pytest.raises(TrainingDiverged, match="loss is nan at step 2"):
-        run_loop(model, loss_at, None, lambda path: path, LoopConfig(n_steps=5, n_threads=1), tmp_path, {})
+        run_loop(model, gradient_at, None, lambda path: path, LoopConfig(n_steps=5, n_threads=1), tmp_path, {})
 
 
 def test_one_cycle_rises_then_falls_linearly_to_nothing():

@@ -206,7 +206,7 @@ def _listing(modules: dict[str, Path], library: Path, prefix: str = "") -> str:
     lines = [f"{prefix}{module} {_module_digest(path, path.stat().st_mtime_ns)}" for module, path in modules.items()]
     for folder in sorted({path.parent for path in modules.values()}):
         for path in sorted(folder.iterdir()):
-            if path.is_file() and path.suffix not in {".py", ".pyc"} and not path.name.startswith("."):
+            if path.is_file() and path.suffix not in {".py", ".pyc", ".md"} and not path.name.startswith("."):
                 digest = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
                 lines.append(f"{prefix}{path.relative_to(library).as_posix()} {digest}")
     return "".join(f"{line}\n" for line in lines)

@@ -111,8 +111,8 @@ class Engine(Section):
 
     steps: _Count
     """Optimiser steps."""
-    warm_start: bool
-    """Go on from the parent's weights."""
+    start: Literal["pretrained", "parent", "random"]
+    """Weights a training begins with: those that come with the package, its parent's (pretrained at the root), random ones."""
     validation_patients: _Count
     """Patients kept out of training to choose the checkpoint."""
 
@@ -133,8 +133,8 @@ class Train(Section):
 
     steps: _Count
     """Optimiser steps."""
-    warm_start: bool
-    """Go on from the node's weights."""
+    start: Literal["pretrained", "node", "random"]
+    """Weights a training begins with: those that come with the package, its node's, random ones."""
     validation_patients: _Count
     """Patients kept out of training to choose the checkpoint."""
 

@@ -21,14 +21,23 @@ from echotas.records import Cine
 from echotas.trackers.base import Tracker
 from echotas.trackers.blocks.resampling import crop_to_grid, move_points, resample_frames
 from echotas.trackers.cotracker import CoTracker, CoTrackerConfig, Followed
+from echotas.trackers.pretrained import TAS_NET_SMALL
 
-__all__ = ["SMALL_CORE", "TasNet", "TasNetConfig", "TasNetTracker", "load_weights", "save_weights", "scale_frames"]
+__all__ = [
+    "SMALL_CORE",
+    "TasNet",
+    "TasNetConfig",
+    "TasNetTracker",
+    "load_weights",
+    "save_weights",
+    "scale_frames",
+]
 
 SMALL_CORE = CoTrackerConfig(
     in_channels=1,
     stem_width=16,
     stage_widths=(16, 24, 32, 32),
-    fuse_width=64,
+    fuse_width=32,
     feature_width=32,
     n_flow_frequencies=8,
     flow_spectrum="octaves",
@@ -36,6 +45,7 @@ SMALL_CORE = CoTrackerConfig(
     n_heads=4,
     n_time_blocks=3,
     n_space_blocks=3,
+    mlp_ratio=2.0,
     released_columns=False,
     head_std=1e-3,
 )
@@ -117,10 +127,10 @@ class TasNetTracker(Tracker):
     Confidence is the predicted speckle correlation with the query frame.
 
     Args:
-        weights: Weights file (safetensors) of `training.train`; it also holds the sizes. None: random weights, which
-            leave points nearly still.
+        weights: Weights file (safetensors) of `training.train`; it also holds the sizes. None: the weights that come with
+            the package, trained on synthetic cines only, unless `config` asks for other sizes.
         n_iterations: Refinements per window.
-        config: Sizes, only without `weights`; default `TasNetConfig()`, the small network.
+        config: Sizes of a network with random weights, which leave points nearly still; only without `weights`.
         seed: Seed of the random weights.
         device: Where to compute.
     """
@@ -139,10 +149,10 @@ class TasNetTracker(Tracker):
             raise ValueError(f"n_iterations must be an integer >= 1, got {n_iterations!r}")
         if weights is not None and config is not None:
             raise ValueError("config must be left out when weights are given: the weights file holds it")
-        if weights is not None:
-            self.network = load_weights(weights)
+        if config is None:
+            self.network = load_weights(TAS_NET_SMALL if weights is None else weights)
         else:
-            config = config if isinstance(config, TasNetConfig) else TasNetConfig(**(config or {}))
+            config = config if isinstance(config, TasNetConfig) else TasNetConfig(**config)
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(seed)
                 self.network = TasNet(config)
@@ -198,9 +208,10 @@ def save_weights(network: TasNet, path: str | Path, metadata: Mapping[str, str] 
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     tensors = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
-    config = json.dumps(asdict(network.config), sort_keys=True)
+    card = {"tracker": "tas_net", "config": asdict(network.config), **(metadata or {})}
     temporary = path.with_name(f".{path.name}.tmp")
-    save_file(tensors, temporary, metadata={"tracker": "tas_net", "config": config, **(metadata or {})})
+    # One key: safetensors writes several in an order that differs from run to run.
+    save_file(tensors, temporary, metadata={"echotas": json.dumps(card, sort_keys=True)})
     temporary.replace(path)
     return path
 
@@ -217,11 +228,11 @@ def load_weights(path: str | Path, config: TasNetConfig | None = None) -> TasNet
     """
     try:
         with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
+            card = json.loads((file.metadata() or {}).get("echotas", "{}"))
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
-        if metadata.get("tracker") != "tas_net":
-            raise ValueError(f"holds weights of {metadata.get('tracker')!r}")
-        network = TasNet(config or TasNetConfig(**json.loads(metadata["config"])))
+        if card.get("tracker") != "tas_net":
+            raise ValueError(f"holds weights of {card.get('tracker')!r}")
+        network = TasNet(config or TasNetConfig(**card["config"]))
         network.load_state_dict(tensors)
     except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise ValueError(f"{path}: not a TAS-Net weights file that fits ({error})") from error

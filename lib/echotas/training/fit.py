@@ -65,6 +65,7 @@ def fit(
     initial: str | Path | None = None,
     checkpoints: str | Path | None = None,
     callback: Callback | None = None,
+    n_workers: int = 1,
 ) -> Fit:
     """Fit a tracker to recordings with their meshes.
 
@@ -80,6 +81,7 @@ def fit(
         initial: Fitted file to go on from.
         checkpoints: Folder for the resumable state; `out` if None. The state of another training is discarded.
         callback: Called with (steps made, values).
+        n_workers: Processes that share the clips of a step; the result does not depend on it.
 
     Raises:
         ValueError: The tracker does not learn, or a setting is unknown; the message names it.
@@ -90,21 +92,25 @@ def fit(
     out.mkdir(parents=True, exist_ok=True)
     result = _FITTERS[tracker](
         list(training), list(validation), out, seed, n_steps, dict(settings or {}), dict(model or {}), initial,
-        Path(checkpoints or out), callback,
+        Path(checkpoints or out), callback, n_workers,
     )  # fmt: skip
     shown = result.curve.drop(columns=["seconds"], errors="ignore")
     shown.round(6).to_csv(out / "curve.csv", index=False)
     return result
 
 
-def _fit_mean_motion(training, validation, out, seed, n_steps, settings, model, initial, checkpoints, callback) -> Fit:
+def _fit_mean_motion(
+    training, validation, out, seed, n_steps, settings, model, initial, checkpoints, callback, n_workers
+) -> Fit:
     recordings = (read_recording(path) for path in training)
     path = out / fitted_file("mean_motion")
     fit_mean_motion(((item.cine, item.mesh) for item in recordings), path)
     return Fit(path, pd.DataFrame(), 0, 0.0)
 
 
-def _fit_tas_net(training, validation, out, seed, n_steps, settings, model, initial, checkpoints, callback) -> Fit:
+def _fit_tas_net(
+    training, validation, out, seed, n_steps, settings, model, initial, checkpoints, callback, n_workers
+) -> Fit:
     loop, clips, augment, rest = _distribute(settings, (LoopConfig, ClipConfig, AugmentConfig, TrainConfig))
     config = TrainConfig(
         seed=seed,
@@ -116,10 +122,10 @@ def _fit_tas_net(training, validation, out, seed, n_steps, settings, model, init
     )
     sequences = [[load_sequence(path) for path in paths] for paths in (training, validation)]
     try:
-        result = train(config, *sequences, checkpoints, initial, callback)
+        result = train(config, *sequences, checkpoints, initial, callback, n_workers)
     except OtherTraining:
         shutil.rmtree(checkpoints)  # the state of other data or settings is of no use to anyone
-        result = train(config, *sequences, checkpoints, initial, callback)
+        result = train(config, *sequences, checkpoints, initial, callback, n_workers)
     path = out / fitted_file("tas_net")
     shutil.copyfile(result.weights_path, path.with_suffix(".tmp"))
     os.replace(path.with_suffix(".tmp"), path)

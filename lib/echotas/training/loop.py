@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from echotas.training.checkpoint import load_checkpoint, save_checkpoint
 
@@ -48,8 +48,8 @@ class LoopConfig:
     """Steps between checkpoints."""
     report_every: int = 20
     """Steps averaged in one row of the curve."""
-    n_threads: int = 2
-    """Threads of torch; results are bit-identical only for the same number."""
+    n_threads: int = 1
+    """Threads of torch in each process; results are bit-identical only for the same number."""
 
     def __post_init__(self) -> None:
         for name in ("n_steps", "validate_every", "checkpoint_every", "report_every", "n_threads"):
@@ -91,7 +91,7 @@ def learning_rate_at(step: int, config: LoopConfig) -> float:
 
 def run_loop(
     model: nn.Module,
-    loss_at: Callable[[int], tuple[Tensor, dict[str, float]]],
+    gradient_at: Callable[[int], tuple[float, dict[str, float]]],
     validate: Callable[[], dict[str, float]] | None,
     save: Callable[[Path], Path],
     config: LoopConfig,
@@ -101,12 +101,13 @@ def run_loop(
 ) -> TrainResult:
     """Optimise `model` in place and keep weights, checkpoint and curve in `out_dir`.
 
-    A checkpoint found in `out_dir` is resumed; because `loss_at` depends on the step alone, the resumed run makes the same
+    A checkpoint found in `out_dir` is resumed; because `gradient_at` depends on the step alone, the resumed run makes the same
     weights to the bit as one that was never stopped.
 
     Args:
         model: In training mode.
-        loss_at: Loss of a step (from 0) and its parts; draws its batch from the step number.
+        gradient_at: Leaves the gradient of a step (from 0) in the parameters' `.grad` and returns the loss and its parts;
+            draws its batch from the step number.
         validate: Figures on held-out patients; must hold "validation_error". None: no validation.
         save: Writes the weights to a path.
         config: Schedule.
@@ -135,7 +136,7 @@ def run_loop(
         begin = time.perf_counter() - seconds
         while step < config.n_steps:
             rate = learning_rate_at(step, config)
-            pending.append(_one_step(model, optimiser, loss_at, step, rate, config.clip_norm))
+            pending.append(_one_step(model, optimiser, gradient_at, step, rate, config.clip_norm))
             step += 1
             last = step == config.n_steps
             checked = validate is not None and (last or step % config.validate_every == 0)
@@ -165,7 +166,7 @@ def run_loop(
 def _one_step(
     model: nn.Module,
     optimiser: torch.optim.Optimizer,
-    loss_at: Callable[[int], tuple[Tensor, dict[str, float]]],
+    gradient_at: Callable[[int], tuple[float, dict[str, float]]],
     step: int,
     rate: float,
     clip_norm: float,
@@ -173,16 +174,14 @@ def _one_step(
     for group in optimiser.param_groups:
         group["lr"] = rate
     optimiser.zero_grad(set_to_none=True)
-    loss, parts = loss_at(step)
-    value = float(loss.detach())
-    if not math.isfinite(value):
-        raise TrainingDiverged(f"the loss is {value} at step {step}; parts: {parts}")
-    loss.backward()
+    loss, parts = gradient_at(step)
+    if not math.isfinite(loss):
+        raise TrainingDiverged(f"the loss is {loss} at step {step}; parts: {parts}")
     norm = float(nn.utils.clip_grad_norm_(model.parameters(), clip_norm))
     if not math.isfinite(norm):
-        raise TrainingDiverged(f"the gradient norm is {norm} at step {step} with loss {value}")
+        raise TrainingDiverged(f"the gradient norm is {norm} at step {step} with loss {loss}")
     optimiser.step()
-    return {"loss": value, **parts, "gradient_norm": norm}
+    return {"loss": loss, **parts, "gradient_norm": norm}
 
 
 @contextmanager

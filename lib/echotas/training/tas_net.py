@@ -3,19 +3,22 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from echotas.records import Cine
 from echotas.seeds import generator, torch_seed
 from echotas.trackers.tas_net import TasNet, TasNetConfig, TasNetTracker, load_weights, save_weights, scale_frames
 from echotas.training.augment import AugmentConfig
 from echotas.training.dataset import ClipConfig, TrainingSequence, draw_clip
+from echotas.training.gradients import BatchGradient, ClipLoss
 from echotas.training.loop import Callback, LoopConfig, TrainResult, run_loop
 from echotas.training.losses import track_losses
+from echotas.training.synthetic import SyntheticCines
 
 __all__ = ["TrainConfig", "train", "validation_error"]
 
@@ -34,7 +37,7 @@ class TrainConfig:
     """How clips are drawn."""
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     """How they are varied."""
-    batch_size: int = 1
+    batch_size: int = 2
     """Clips per step."""
     n_iterations: int = 3
     """Refinements per window, in training and validation."""
@@ -58,6 +61,7 @@ def train(
     out_dir: str | Path,
     initial_weights: str | Path | None = None,
     callback: Callback | None = None,
+    n_workers: int = 1,
 ) -> TrainResult:
     """Train TAS-Net; resumes when `out_dir` holds a checkpoint of the same training.
 
@@ -68,6 +72,7 @@ def train(
         out_dir: Gets `best.safetensors`, `final.safetensors` and `checkpoint.pt`.
         initial_weights: Weights to start from (warm start); `config.model` must fit them.
         callback: Called with (steps made, row of the curve), e.g. to log to MLflow.
+        n_workers: Processes that share the clips of a batch; the weights are the same to the bit for any number.
 
     Raises:
         ValueError: No training cine, a patient on both sides of the split, a checkpoint of another training.
@@ -75,15 +80,12 @@ def train(
     """
     if not sequences_train:
         raise ValueError("sequences_train must hold at least one cine, got none")
-    shared = {s.patient_id for s in sequences_train if s.patient_id} & {s.patient_id for s in sequences_val}
+    shared = _patients(sequences_train) & _patients(sequences_val)
     if shared:
         raise ValueError(f"sequences_val must be of other patients than sequences_train, got both for {sorted(shared)}")
     torch.manual_seed(torch_seed(config.seed, "initial weights"))
     model = load_weights(initial_weights, config.model) if initial_weights is not None else TasNet(config.model)
     model.train()
-
-    def loss_at(step: int) -> tuple[Tensor, dict[str, float]]:
-        return _step_loss(model, config, sequences_train, step)
 
     def validate() -> dict[str, float]:
         errors = [validation_error(model, sequence, config.n_iterations) for sequence in sequences_val]
@@ -95,10 +97,12 @@ def train(
         "validation": _digest(sequences_val),
         "initial": None if initial_weights is None else hashlib.sha256(Path(initial_weights).read_bytes()).hexdigest(),
     }
-    return run_loop(
-        model, loss_at, validate if sequences_val else None, lambda path: save_weights(model, path), config.loop, out_dir,
-        fingerprint, callback,
-    )  # fmt: skip
+    make_clip_loss = partial(_make_clip_loss, config, sequences_train)
+    with BatchGradient(model, make_clip_loss, config.batch_size, n_workers, config.loop.n_threads) as gradient_at:
+        return run_loop(
+            model, gradient_at, validate if sequences_val else None, lambda path: save_weights(model, path), config.loop,
+            out_dir, fingerprint, callback,
+        )  # fmt: skip
 
 
 def validation_error(model: TasNet, sequence: TrainingSequence, n_iterations: int) -> float:
@@ -115,25 +119,35 @@ def validation_error(model: TasNet, sequence: TrainingSequence, n_iterations: in
     return float(np.delete(error, sequence.es_frame, axis=0).mean())
 
 
-def _step_loss(
-    model: TasNet, config: TrainConfig, sequences: Sequence[TrainingSequence], step: int
+def _make_clip_loss(config: TrainConfig, sequences: Sequence[TrainingSequence]) -> ClipLoss:
+    return partial(_clip_loss, config, sequences)
+
+
+def _clip_loss(
+    config: TrainConfig, sequences: Sequence[TrainingSequence], model: nn.Module, step: int, clip: int
 ) -> tuple[Tensor, dict[str, float]]:
-    rng = generator(config.seed, "clip", step)
     weights = np.array(config.clips.length_weights)
-    length = int(rng.choice(config.clips.lengths, p=weights / weights.sum()))
-    draw = [
-        draw_clip(rng, sequences, length, config.clips, config.augment, config.model.image_size, config.model.pixel_mm)
-        for _ in range(config.batch_size)
-    ]
-    frames, points, uv, correlation = (torch.from_numpy(np.stack(part)) for part in zip(*draw, strict=True))
+    # One length per step, so that no process waits for another.
+    length = int(generator(config.seed, "clip length", step).choice(config.clips.lengths, p=weights / weights.sum()))
+    rng = generator(config.seed, f"clip {clip}", step)
+    size, pixel_mm, stride = config.model.image_size, config.model.pixel_mm, config.model.core.stride
+    drawn = draw_clip(rng, sequences, length, config.clips, config.augment, size, pixel_mm)
+    frames, points, uv, correlation = (torch.from_numpy(part)[None] for part in drawn)
     followed = model(scale_frames(frames), points[:, 0], uv, config.n_iterations)
-    stride = config.model.core.stride
-    position, visibility = track_losses(followed, points, correlation, stride * config.model.pixel_mm, stride)
+    position, visibility = track_losses(followed, points, correlation, stride * pixel_mm, stride)
     loss = position + config.visibility_weight * visibility
     return loss, {"position_mm": float(position.detach()), "visibility": float(visibility.detach())}
 
 
+def _patients(sequences: Sequence[TrainingSequence]) -> set[str]:
+    if isinstance(sequences, SyntheticCines):
+        return set(sequences.patient_ids)
+    return {sequence.patient_id for sequence in sequences if sequence.patient_id}
+
+
 def _digest(sequences: Sequence[TrainingSequence]) -> str:
+    if isinstance(sequences, SyntheticCines):  # named by its address, not made for this
+        return hashlib.sha256(repr(sequences).encode()).hexdigest()
     digest = hashlib.sha256()
     for sequence in sequences:
         digest.update(sequence.frames.tobytes() + sequence.mesh_px.tobytes() + repr(sequence.es_frame).encode())

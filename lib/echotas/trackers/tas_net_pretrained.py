@@ -1,0 +1,21 @@
+"""Control: TAS-Net as it is before it has seen any simulated echocardiogram."""
+
+from echotas.trackers.tas_net import TasNetTracker
+
+__all__ = ["TasNetPretrainedTracker"]
+
+
+class TasNetPretrainedTracker(TasNetTracker):
+    """Control: TAS-Net with the shipped weights, trained on synthetic cines only.
+
+    The difference to `tas_net` is what the simulation strategies and the data engine have added.
+
+    Args:
+        n_iterations: Refinements per window.
+        device: Where to compute.
+    """
+
+    name = "tas_net_pretrained"
+
+    def __init__(self, n_iterations: int = 4, device: str = "cpu") -> None:
+        super().__init__(n_iterations=n_iterations, device=device)
