@@ -45,7 +45,7 @@ def test_leaderboard_marks_the_best_tracker_and_the_control_that_matches_it():
     assert lines[2] == "| tas_net | 12 | **1.20 [1.10, 1.35]** | **-0.9** | **0.80** |"
     assert lines[3].startswith("| farneback | 12 | 2.00 [1.80, 2.20] |")
     assert lines[4] == "| *frozen* (control) | 12 | 4.00 | 0.0 (!) | n/a |"
-    assert lines[-1].endswith("GLS bias (%) (frozen).")
+    assert lines[-1].endswith("GLS bias (%): frozen.")
 
 
 def test_without_a_control_in_front_there_is_no_warning():

@@ -115,6 +115,7 @@ def test_warm_start_begins_from_the_given_weights(straight, sequences, tmp_path)
         weights(straight.final_weights_path).values(), weights(warm.weights_path).values(), strict=True
     ):
         torch.testing.assert_close(before, after, atol=1e-9, rtol=0)
+    assert load_weights(warm.weights_path).n_steps == 6 + 1
 
 
 def test_loss_falls_when_one_cine_is_learned_by_heart(sequences, tmp_path):

@@ -24,14 +24,14 @@ COLUMNS = (
 
 
 def leaderboard_rows(
-    names: Sequence[str], metrics: Mapping[str, Mapping[str, Any]], trained: Mapping[str, Mapping[str, Any]]
+    names: Sequence[str], metrics: Mapping[str, Mapping[str, Any]], tracked: Mapping[str, Mapping[str, Any]]
 ) -> list[dict[str, Any]]:
     """One mapping per tracker for `report.leaderboard_markdown`, each name linked to its executed notebook.
 
     Args:
         names: Row names.
         metrics: Recorded numbers of 30_motion, 31_global_strain, 32_regional_strain and 40_speed, by notebook.
-        trained: Recorded numbers of 10_train by row name, for those that learned.
+        tracked: Recorded numbers of 20_track by row name.
 
     Raises:
         ValueError: A tracker has no motion or strain result.
@@ -58,8 +58,8 @@ def leaderboard_rows(
             **_with_limits("retest_sd", retest.get(name, {}), "sd"),
             **_with_limits("segment_mae", segments[name], "mae"),
             "ms_per_frame": speed.get(name, {}).get("ms_per_frame"),
-            "n_parameters": trained.get(name, {}).get("n_parameters", 0),
-            "n_steps": trained.get(name, {}).get("n_steps", 0),
+            "n_parameters": tracked.get(name, {}).get("n_parameters", 0),
+            "n_steps": tracked.get(name, {}).get("n_steps", 0),
         }
         for name in names
     ]

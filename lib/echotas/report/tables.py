@@ -105,7 +105,7 @@ def leaderboard_markdown(
         _row(["---", *(["---:"] if with_n else []), *("---:" for _ in columns)]),
     ]
     best = {column.key: min(_losses(ranked, column), default=np.nan) for column in columns}
-    warned = []
+    warned: dict[str, list[str]] = {}
     for row in [*ranked, *controls]:
         is_control = bool(row.get("control"))
         cells = [f"*{row['tracker']}* (control)" if is_control else str(row["tracker"])]
@@ -122,12 +122,13 @@ def leaderboard_markdown(
                 text = f"**{text}**"
             elif is_control and not row.get("uses_truth") and loss <= best[column.key]:
                 text += " (!)"
-                warned.append(f"{column.title} ({row['tracker']})")
+                warned.setdefault(column.title, []).append(str(row["tracker"]))
             cells.append(text)
         lines.append(_row(cells))
     text = "\n".join(lines) + "\n"
     if warned:
-        text += f"\n(!) reached by a control, so not evidence of tracking by itself: {', '.join(warned)}.\n"
+        reached = "; ".join(f"{title}: {', '.join(controls)}" for title, controls in warned.items())
+        text += f"\n(!) reached by a control, so not evidence of tracking by itself. {reached}.\n"
     return text
 
 

@@ -38,6 +38,11 @@ class Tracker(ABC):
         """Number of learned parameters; 0 for a classical tracker."""
         return 0
 
+    @property
+    def n_steps(self) -> int:
+        """Optimiser steps behind the parameters, those of all trainings they went through; 0 where nothing was optimised."""
+        return 0
+
     def skip(self, cine: Cine) -> str | None:
         """Why this tracker cannot follow points in this cine; None if it can."""
         return None

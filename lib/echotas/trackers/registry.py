@@ -46,6 +46,8 @@ class Description:
     """One line: what it does."""
     n_parameters: int
     """Learned parameters; 0 for a classical tracker."""
+    n_steps: int
+    """Optimiser steps behind them; 0 for a classical tracker."""
 
 
 def available() -> tuple[str, ...]:
@@ -74,7 +76,7 @@ def create(name: str, **config: Any) -> Tracker:
 
 
 def describe(name: str, **config: Any) -> Description:
-    """One line and the number of parameters of tracker `name`, for the sizes in `config`.
+    """One line, the number of parameters and of training steps of tracker `name`, for the sizes and weights in `config`.
 
     Raises:
         ValueError: As `create`, but a tracker whose configuration is incomplete is described with 0 parameters.
@@ -82,7 +84,10 @@ def describe(name: str, **config: Any) -> Description:
     member = _member(name)
     summary = (inspect.getdoc(member) or "").split("\n", 1)[0]
     complete = all(not needed or key in config for key, needed in _config_keys(member).items())
-    return Description(name, summary, create(name, **config).n_parameters if complete else 0)
+    if not complete:
+        return Description(name, summary, 0, 0)
+    tracker = create(name, **config)
+    return Description(name, summary, tracker.n_parameters, tracker.n_steps)
 
 
 def required(name: str) -> tuple[str, ...]:

@@ -88,6 +88,8 @@ class TasNet(nn.Module):
     def __init__(self, config: TasNetConfig = TasNetConfig()) -> None:
         super().__init__()
         self.config = config
+        self.n_steps = 0
+        """Optimiser steps behind the weights; kept in their file."""
         self.core = CoTracker(config.core)
         self.mesh_embedding = _mesh_mlp(config) if config.mesh_embedding else None
 
@@ -171,6 +173,10 @@ class TasNetTracker(Tracker):
     def n_parameters(self) -> int:
         return sum(parameter.numel() for parameter in self.network.parameters())
 
+    @property
+    def n_steps(self) -> int:
+        return self.network.n_steps
+
     def skip(self, cine: Cine) -> str | None:
         return "spacing_mm must be known to resample it, got None" if cine.spacing_mm is None else None
 
@@ -208,7 +214,7 @@ def save_weights(network: TasNet, path: str | Path, metadata: Mapping[str, str] 
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     tensors = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
-    card = {"tracker": "tas_net", "config": asdict(network.config), **(metadata or {})}
+    card = {"tracker": "tas_net", "config": asdict(network.config), "n_steps": network.n_steps, **(metadata or {})}
     temporary = path.with_name(f".{path.name}.tmp")
     # One key: safetensors writes several in an order that differs from run to run.
     save_file(tensors, temporary, metadata={"echotas": json.dumps(card, sort_keys=True)})
@@ -234,6 +240,7 @@ def load_weights(path: str | Path, config: TasNetConfig | None = None) -> TasNet
             raise ValueError(f"holds weights of {card.get('tracker')!r}")
         network = TasNet(config or TasNetConfig(**card["config"]))
         network.load_state_dict(tensors)
+        network.n_steps = int(card.get("n_steps", 0))
     except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise ValueError(f"{path}: not a TAS-Net weights file that fits ({error})") from error
     return network

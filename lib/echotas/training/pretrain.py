@@ -74,7 +74,6 @@ def pretrain(
     card = {
         "licence": "Apache-2.0",
         "data": f"{n_cines} synthetic cines (echotas.training.synthetic, seed {seed})",
-        "steps": n_steps,
         "clips_per_step": batch_size,
         "validation_error_mm": round(error, 3),
         "validation_cines": n_validation,

@@ -85,6 +85,7 @@ def train(
         raise ValueError(f"sequences_val must be of other patients than sequences_train, got both for {sorted(shared)}")
     torch.manual_seed(torch_seed(config.seed, "initial weights"))
     model = load_weights(initial_weights, config.model) if initial_weights is not None else TasNet(config.model)
+    model.n_steps += config.loop.n_steps
     model.train()
 
     def validate() -> dict[str, float]:
