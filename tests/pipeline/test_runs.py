@@ -26,7 +26,7 @@ def finished(workspace, run_database, monkeypatch):
     ) as run:
         run.log_curve("loss", [3.0, 2.0, 1.5], steps=[0, 10, 20])
         run.log_step(30, {"loss": 1.25})
-        run.log_metrics({"error_mm": 1.5, "S1>S3": 2.0, "bias.frozen": -3.0})
+        run.log_metrics({"error_mm": 1.5, "S1>S3": 2.0, "bias.frozen": -3.0, "n_patients": 8})
         run.log_metrics({"ms_per_frame": 9.0}, volatile=True)
         run.log_figure(Figure(figsize=(1, 1)), "a.png")
         run.log_text("# Hello", "b.md")
@@ -47,12 +47,13 @@ def test_run_has_params_metrics_curves_figures_and_tags(finished, workspace):
         "tracker": "frozen",
         "profile": "smoke",
         "dvc_stage": "track@frozen",
+        "n_patients": "8",
         "mlflow.note.content": "A **note**.",
     }
     assert wanted.items() <= run.data.tags.items()
     assert [item.path for item in client.list_artifacts(run.info.run_id)] == ["b.md", "figures", "metrics.json"]
     nested = json.loads(Path(client.download_artifacts(run.info.run_id, "metrics.json")).read_text())
-    assert nested == {"S1-S3": 2.0, "bias.frozen": -3.0, "error_mm": 1.5}
+    assert nested == {"S1-S3": 2.0, "bias.frozen": -3.0, "error_mm": 1.5, "n_patients": 8.0}
     assert (workspace / "mlflow.db").is_file()
     assert list((workspace / "mlartifacts").rglob("a.png"))
 
@@ -61,7 +62,7 @@ def test_backfill_makes_missing_runs_once(finished, workspace):
     client, run = finished
     known = {
         "experiment": "benchmark",
-        "metrics": {"S1-S3": 2.0, "bias.frozen": -3.0, "error_mm": 1.5},
+        "metrics": {"S1-S3": 2.0, "bias.frozen": -3.0, "error_mm": 1.5, "n_patients": 8.0},
         "name": "frozen | S1>S3 | seed 0",
         "note": "A **note**.",
         "params": {"mesh.n_long": "36", "name": "x"},

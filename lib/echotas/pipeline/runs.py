@@ -133,16 +133,22 @@ class Run:
         """Final numbers.
 
         Nested ones (`a.b`, such as one number per tracker) go into the file `metrics.json` of the run: as metrics of their
-        own, hundreds of them would bury those that runs can be compared by.
+        own, hundreds of them would bury those that runs can be compared by. Counts (`n_...`) become tags for the same reason.
 
         Args:
             values: Name -> number.
             volatile: Differ from run to run (times, memory), so they stay out of the report.
         """
+        from mlflow.entities import RunTag
+
         values = {_key(key): float(value) for key, value in values.items()}
         if not volatile:
             self._finals |= values
-        self._pending += [(key, value, 0) for key, value in values.items() if "." not in key]
+        plain = {key: value for key, value in values.items() if "." not in key}
+        self._pending += [(key, value, 0) for key, value in plain.items() if not key.startswith("n_")]
+        counts = [RunTag(key, f"{value:g}") for key, value in plain.items() if key.startswith("n_")]
+        if counts:
+            self._client.log_batch(self.run_id, tags=counts)
         self._flush()
 
     def log_step(self, step: int, values: Mapping[str, float]) -> None:
