@@ -18,7 +18,9 @@ SCAN = Scan(PROBE)
     ("change", "message"),
     [
         ({"width_m": 0.35e-3}, r"width_m must not exceed pitch_m \(0\.0003\), got 0\.00035"),
-        ({"pitch_m": 1e-3, "width_m": 0.9e-3}, "width_m must not exceed the shortest wavelength"),
+        ({"radius_m": 0.0}, "radius_m must be positive"),
+        ({"radius_m": 5e-3}, "radius_m must leave the array less than half a circle, got 0.005"),
+        ({"attenuation_db": -0.5}, "attenuation_db must be a number >= 0, got -0.5"),
         ({"n_elements": 1}, "n_elements must be an integer of at least 2, got 1"),
         ({"n_elements": 64.0}, "n_elements"),
         ({"speed_of_sound": 0}, "speed_of_sound must be a positive number, got 0"),
@@ -47,11 +49,40 @@ def test_probe_refuses(change, message):
         ({"sampling_hz": 5e6}, "sampling_hz must be at least 4 centre frequencies"),
         ({"f_number": 0}, "f_number"),
         ({"probe": None}, "probe must be a Probe, got NoneType"),
+        ({"transmit": "pointed"}, "transmit must be one of focused, plane, diverging, got 'pointed'"),
+        ({"source_m": 0}, "source_m must be a positive number"),
+        ({"n_simultaneous": 3}, r"n_simultaneous must divide n_beams \(128\), got 3"),
+        (
+            {"receive_apodisation": "kaiser"},
+            "receive_apodisation must be one of rectangular, hann, hamming, got 'kaiser'",
+        ),
+        (
+            {"probe": replace(PROBE, radius_m=0.02), "start_m": 2e-3},
+            r"start_m must lie beyond the array's face \(0.00219 m\), got 0.002",
+        ),
     ],
 )
 def test_scan_refuses(change, message):
     with pytest.raises(ValueError, match=message):
         replace(SCAN, **change)
+
+
+def test_a_plane_wave_along_the_axis_fires_all_elements_at_once():
+    scan = replace(SCAN, transmit="plane", n_beams=3)
+    np.testing.assert_allclose(scan.transmit_delays_s[1], 0, atol=1e-15)
+    np.testing.assert_allclose(scan.centre_delays_s[1], 0, atol=1e-15)
+
+
+def test_a_diverging_wave_is_a_focus_behind_the_array():
+    scan = replace(SCAN, transmit="diverging", source_m=0.03, n_beams=3)
+    from_source = np.hypot(PROBE.element_x_m, 0.03) / PROBE.speed_of_sound
+    np.testing.assert_allclose(scan.transmit_delays_s[1], from_source - from_source.min(), atol=1e-15)
+
+
+def test_beams_of_one_event_lie_evenly_spread():
+    scan = replace(SCAN, n_beams=12, n_simultaneous=3)
+    assert scan.events.tolist() == [[0, 4, 8], [1, 5, 9], [2, 6, 10], [3, 7, 11]]
+    assert scan.transmit_delays_s[scan.events].min(axis=(1, 2)) == pytest.approx(0)
 
 
 def test_probe_preset_is_the_p4_2v_at_2p5_mhz():

@@ -8,30 +8,31 @@ beyond the focus.
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Complex, Float
+from jaxtyping import Complex, Float
 
 from echotas.acoustics.scan import Scan
 
-__all__ = ["delay_and_sum", "receive_mask"]
+__all__ = ["delay_and_sum", "receive_aperture"]
 
 UPSAMPLING = 2
 """Baseband is resampled this much finer (by FFT) before 4-point interpolation, which then errs by about 1e-3 at the
 band's edge."""
 
 
-def receive_mask(
+def receive_aperture(
     scan: Scan, beams: np.ndarray, ranges_m: Float[np.ndarray, " n_ranges"]
-) -> Bool[np.ndarray, "n_beams n_elements n_ranges"]:
-    """Elements that listen for each beam and range.
+) -> Float[np.ndarray, "n_beams n_elements n_ranges"]:
+    """Weights of the elements for each beam and range: the receive apodisation, within the aperture of the f-number.
 
-    All of them without an f-number. With one, the aperture as seen along the beam is range / f_number; the usual rule
+    All elements listen without an f-number. With one, the aperture as seen along the beam is range / f_number; the usual rule
     with depth instead of range would blank every beam steered beyond atan(1 / (2 F)).
     """
     shape = (len(beams), scan.probe.n_elements, len(ranges_m))
+    weights = np.broadcast_to(scan.receive_weights[:, None], shape)
     if scan.f_number is None:
-        return np.ones(shape, dtype=bool)
+        return weights
     seen = np.abs(scan.probe.element_x_m[:, None]) * np.cos(scan.angles_rad[beams])[:, None, None]
-    return np.broadcast_to(seen <= np.abs(ranges_m) / (2 * scan.f_number), shape)
+    return weights * (seen <= np.abs(ranges_m) / (2 * scan.f_number))
 
 
 def delay_and_sum(
@@ -59,18 +60,18 @@ def delay_and_sum(
     if not np.isfinite(rf).all():
         raise ValueError("rf must be finite, got NaN or infinite samples")
     rate, speed, centre = scan.sampling_hz * UPSAMPLING, scan.probe.speed_of_sound, scan.probe.freq_center_hz
-    mask = receive_mask(scan, beams, scan.ranges_m)
-    element_x = scan.probe.element_x_m[:, None]
+    aperture = receive_aperture(scan, beams, scan.ranges_m)
+    element_x, element_z = scan.probe.element_x_m[:, None], scan.probe.element_z_m[:, None]
     iq = np.empty((len(beams), scan.n_ranges), np.complex64)
     for row, beam in enumerate(beams):
         baseband = _baseband(torch.as_tensor(rf[row], dtype=torch.float32), scan)  # (n_elements, 2 n_samples)
         lateral, depth = scan.ranges_m * np.sin(scan.angles_rad[beam]), scan.ranges_m * np.cos(scan.angles_rad[beam])
-        to_pixel = np.hypot(lateral - element_x, depth)
+        to_pixel = np.hypot(lateral - element_x, depth - element_z)
         delay = (scan.ranges_m + to_pixel) / speed + scan.centre_delays_s[beam]
         values = _interpolate(baseband, torch.tensor(delay * rate))
         turns = centre * (delay - 2 * scan.ranges_m / speed)
         phase = torch.tensor(2 * np.pi * (turns - np.round(turns)), dtype=torch.float32)
-        rotation = torch.polar(torch.tensor(mask[row], dtype=torch.float32), phase)
+        rotation = torch.polar(torch.tensor(aperture[row], dtype=torch.float32), phase)
         iq[row] = (values * rotation).sum(dim=0).numpy()
     return iq
 

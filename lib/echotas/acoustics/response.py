@@ -21,15 +21,15 @@ import numpy as np
 import scipy.ndimage
 import torch
 
-from echotas.acoustics.beamform import receive_mask
-from echotas.acoustics.element import element_response
+from echotas.acoustics.beamform import receive_aperture
+from echotas.acoustics.element import element_field, element_response
 from echotas.acoustics.pulse import band_limits, two_way_spectrum
 from echotas.acoustics.scan import Scan
 from echotas.acoustics.splat import SPLINE_ORDERS
 
 __all__ = ["Response", "ResponsePlan", "build_response", "load_response"]
 
-VERSION = 1
+VERSION = 2
 """Part of the cache key; raise it whenever the table's numbers change."""
 AXIAL_HALF_WINDOW_M = 2.4e-3
 """Half length of the tabulated echo: +-2.3 mm is the arrival spread of a 19 mm aperture at 7 degrees, halved by the
@@ -74,6 +74,11 @@ class ResponsePlan:
             raise ValueError(f"rank must be an integer in 1..32, got {self.rank!r}")
         if self.splat_order not in SPLINE_ORDERS:
             raise ValueError(f"splat_order must be one of {SPLINE_ORDERS}, got {self.splat_order!r}")
+        if self.scan.n_simultaneous > 1:
+            raise ValueError(
+                "scan must fire one beam at a time to be tabulated: a table holds no echoes from other beams, got "
+                f"n_simultaneous = {self.scan.n_simultaneous}; use the exact engine"
+            )
         if not 0 < self.offset_deg <= 30:
             raise ValueError(f"offset_deg must be in (0, 30], got {self.offset_deg}")
         if np.degrees(self.row_angles_rad[-1]) > 85:
@@ -208,46 +213,46 @@ def _echoes(plan: ResponsePlan, range_m: float, beams: np.ndarray) -> np.ndarray
     positions = np.stack([range_m * np.sin(rows), 0 * rows, range_m * np.cos(rows)], axis=1)
     positions[:, 2] = np.maximum(positions[:, 2], 1e-9)
     distance, amplitude = element_response(positions, probe, plan.elevation)
-    excess = distance - range_m  # (n_rows, n_elements)
+    excess = distance - range_m  # (n_rows, n_elements, n_segments)
     advance = scan.transmit_delays_s[beams] - scan.centre_delays_s[beams, None]  # (n_beams, n_elements)
     axial = scan.range_step_m * (np.arange(2 * plan.half_window + 1) - plan.half_window)
     pixel = range_m + axial
     angles = scan.angles_rad[beams]
-    element_x = probe.element_x_m
-    # |p - x_e| of the pixels on each beam, relative to the scatterer's range: (n_beams, n_elements, n_axial)
-    to_pixel = np.sqrt(
-        pixel**2 - 2 * pixel * np.sin(angles)[:, None, None] * element_x[:, None] + element_x[:, None] ** 2
+    # |p - x_e| of the pixels on each beam: (n_beams, n_elements, n_axial)
+    to_pixel = np.hypot(
+        pixel * np.sin(angles)[:, None, None] - probe.element_x_m[:, None],
+        pixel * np.cos(angles)[:, None, None] - probe.element_z_m[:, None],
     )
     lead = axial + to_pixel - range_m
-    mask = receive_mask(scan, beams, pixel)  # (n_beams, n_elements, n_axial)
+    aperture = receive_aperture(scan, beams, pixel)  # (n_beams, n_elements, n_axial)
 
     freq_hz = _frequency_grid(plan, excess, advance, axial)
-    per_metre = torch.tensor(-2 * np.pi * freq_hz / probe.speed_of_sound, dtype=torch.float32)
-    level = torch.tensor(amplitude, dtype=torch.float32)[:, None, :].expand(-1, len(freq_hz), -1)
-    field = torch.polar(
-        level.contiguous(), per_metre[:, None] * torch.tensor(excess, dtype=torch.float32)[:, None]
-    )  # (n_rows, n_freqs, n_elements)
+    field = element_field(freq_hz, distance, amplitude, range_m, probe)  # (n_freqs, n_rows, n_elements)
     step_hz = freq_hz[1] - freq_hz[0]
     gain = 2 * step_hz * two_way_spectrum(freq_hz, probe) * (1 if plan.elevation else probe.width_m)
     fire = np.exp(-2j * np.pi * freq_hz[:, None, None] * advance.T) * gain[:, None, None]
+    fire = fire * scan.transmit_weights[:, None]
     # pressure at each row from each beam: (n_freqs, n_rows, n_beams)
-    pressure = torch.bmm(field.transpose(0, 1), torch.tensor(fire.astype(np.complex64)))
+    pressure = torch.bmm(field, torch.tensor(fire.astype(np.complex64)))
+    field = field.transpose(0, 1).contiguous()
 
     echoes = np.empty((len(beams), n_offsets, len(axial)), np.complex64)
     for b in range(len(beams)):
         window = slice(plan.rows_per_beam * b, plan.rows_per_beam * b + n_offsets)
         echo = (field[window] * pressure[:, window, b].T[:, :, None]).reshape(n_offsets, -1)
-        align = _alignment(freq_hz, lead[b], mask[b], axial, scan)
+        align = _alignment(freq_hz, lead[b], aperture[b], axial, scan)
         echoes[b] = (echo @ align).numpy()
     return echoes
 
 
-def _alignment(freq_hz: np.ndarray, lead: np.ndarray, mask: np.ndarray, axial: np.ndarray, scan: Scan) -> torch.Tensor:
+def _alignment(
+    freq_hz: np.ndarray, lead: np.ndarray, aperture: np.ndarray, axial: np.ndarray, scan: Scan
+) -> torch.Tensor:
     """Receive focusing and demodulation, complex64 (n_freqs * n_elements, n_axial)."""
     speed = scan.probe.speed_of_sound
     start = freq_hz[0] * lead - 2 * scan.probe.freq_center_hz * axial
     current = torch.polar(
-        torch.tensor(mask, dtype=torch.float32), torch.tensor(2 * np.pi / speed * start, dtype=torch.float32)
+        torch.tensor(aperture, dtype=torch.float32), torch.tensor(2 * np.pi / speed * start, dtype=torch.float32)
     )
     turn = torch.tensor(2 * np.pi / speed * (freq_hz[1] - freq_hz[0]) * lead, dtype=torch.float32)
     turn = torch.polar(torch.ones_like(turn), turn)
@@ -262,7 +267,7 @@ def _frequency_grid(plan: ResponsePlan, excess: np.ndarray, advance: np.ndarray,
     """Frequencies of the sum, Hz: coarse, because all arrivals lie in a short window around the scatterer's range."""
     speed = plan.scan.probe.speed_of_sound
     on_beams = slice(plan.n_side + EDGE_ROWS, excess.shape[0] - plan.n_side - EDGE_ROWS, plan.rows_per_beam)
-    transmit = np.abs(excess[on_beams] / speed + advance).max()
+    transmit = np.abs(excess[on_beams] / speed + advance[:, :, None]).max()
     # Off the beam both paths change by at most x sin(offset) and the pixel's own path cancels the rest.
     steering = plan.scan.probe.aperture_m / speed * np.sin(np.radians(plan.offset_deg))
     window = 2 * axial[-1] / speed + transmit + steering + PULSE_HALF_S

@@ -1,25 +1,28 @@
-"""The scan: one focused transmit per beam over a sector, and where its samples lie.
+"""The scan: one transmit per beam over a sector, and where its samples lie.
 
-Transmit rule, used by every part of this package: time runs from the moment the (virtual) element at the aperture's
-centre fires, so a pulse is said to reach range r at r / c on its beam. The image position of a scatterer is therefore
-(range, angle) seen from the probe's centre.
+Transmits are focused, plane or diverging; several beams may fire at once. Transmit rule, used by every part of this
+package: time runs from the moment the (virtual) element at the aperture's centre fires, so a pulse is said to reach
+range r at r / c on its beam. The image position of a scatterer is therefore (range, angle) seen from the probe's centre.
 """
 
 import math
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from echotas.acoustics.probe import Probe, require_positive
 from echotas.records import Sector, check_spacing
 
 __all__ = ["Scan"]
 
+TRANSMITS = ("focused", "plane", "diverging")
+APODISATIONS = ("rectangular", "hann", "hamming")
+
 
 @dataclass(frozen=True)
 class Scan:
-    """A sector of steered, focused beams; received with the full aperture and dynamic focus."""
+    """A sector of steered beams; received with the full aperture and dynamic focus."""
 
     probe: Probe
     """The array."""
@@ -30,7 +33,7 @@ class Scan:
     depth_m: float = 0.15
     """Largest imaged range, m."""
     focus_m: float | None = None
-    """Transmit focus, range in m along each beam; half the depth if None."""
+    """Transmit focus, range in m along each beam; half the depth if None. Used by focused transmits only."""
     start_m: float = 4e-3
     """Smallest imaged range, m."""
     range_step_m: float = 1e-4
@@ -39,6 +42,17 @@ class Scan:
     """Sampling frequency of the channel data, Hz; four times the centre frequency if None."""
     f_number: float | None = None
     """Receive f-number, range over the active aperture seen along the beam; None is the full aperture at all depths."""
+    transmit: str = "focused"
+    """"focused" at `focus_m`; "plane", a wave along the beam; or "diverging", from a source behind the array."""
+    source_m: float = 0.02
+    """Distance of the virtual source of diverging transmits behind the array's centre, m."""
+    n_simultaneous: int = 1
+    """Beams that fire at once (multi-line transmit), evenly spread over the sector; divides `n_beams`. The echoes of
+    the others are in each beam's signal, as in a scanner."""
+    transmit_apodisation: str = "rectangular"
+    """Weights of the elements on transmit: "rectangular", "hann" or "hamming"."""
+    receive_apodisation: str = "rectangular"
+    """The same on receive."""
 
     def __post_init__(self) -> None:
         if not isinstance(self.probe, Probe):
@@ -65,6 +79,18 @@ class Scan:
             raise ValueError(f"sampling_hz must be at least 4 centre frequencies, got {self.sampling_hz}")
         if self.f_number is not None:
             require_positive("f_number", self.f_number)
+        if self.transmit not in TRANSMITS:
+            raise ValueError(f"transmit must be one of {', '.join(TRANSMITS)}, got {self.transmit!r}")
+        require_positive("source_m", self.source_m)
+        count = self.n_simultaneous
+        if isinstance(count, bool) or not isinstance(count, int | np.integer) or count < 1 or self.n_beams % count:
+            raise ValueError(f"n_simultaneous must divide n_beams ({self.n_beams}), got {count!r}")
+        for name in ("transmit_apodisation", "receive_apodisation"):
+            if getattr(self, name) not in APODISATIONS:
+                raise ValueError(f"{name} must be one of {', '.join(APODISATIONS)}, got {getattr(self, name)!r}")
+        face = self.probe.element_z_m.max()
+        if self.start_m <= face:
+            raise ValueError(f"start_m must lie beyond the array's face ({face:.3g} m), got {self.start_m}")
 
     @property
     def angles_rad(self) -> Float[np.ndarray, " n_beams"]:
@@ -83,17 +109,29 @@ class Scan:
         return self.start_m + self.range_step_m * np.arange(self.n_ranges)
 
     @property
+    def events(self) -> Int[np.ndarray, "n_events n_simultaneous"]:
+        """Beams that fire together, by transmit event; one beam each unless `n_simultaneous` says otherwise."""
+        return np.arange(self.n_beams).reshape(self.n_simultaneous, -1).T
+
+    @property
     def centre_delays_s(self) -> Float[np.ndarray, " n_beams"]:
-        """When a virtual element at the aperture's centre fires, s after the first element; the zero of range."""
-        return (
-            self._focal_distances_m().max(axis=1) / self.probe.speed_of_sound - self.focus_m / self.probe.speed_of_sound
-        )
+        """When a virtual element at the origin fires, s after the first element of the event; the zero of range."""
+        return self._first_m() / self.probe.speed_of_sound
 
     @property
     def transmit_delays_s(self) -> Float[np.ndarray, "n_beams n_elements"]:
-        """Firing times of the elements for each beam, s, the earliest of each beam at 0."""
-        distance = self._focal_distances_m()
-        return (distance.max(axis=1, keepdims=True) - distance) / self.probe.speed_of_sound
+        """Firing times of the elements for each beam, s, the earliest of each event at 0."""
+        return (self._path_m() + self._first_m()[:, None]) / self.probe.speed_of_sound
+
+    @property
+    def transmit_weights(self) -> Float[np.ndarray, " n_elements"]:
+        """Apodisation on transmit."""
+        return _apodisation(self.transmit_apodisation, self.probe.n_elements)
+
+    @property
+    def receive_weights(self) -> Float[np.ndarray, " n_elements"]:
+        """Apodisation on receive, apart from the f-number."""
+        return _apodisation(self.receive_apodisation, self.probe.n_elements)
 
     @property
     def n_samples(self) -> int:
@@ -101,10 +139,23 @@ class Scan:
         longest = 2 * self.depth_m + self.probe.aperture_m
         return math.ceil((longest / self.probe.speed_of_sound + self.transmit_delays_s.max()) * self.sampling_hz)
 
-    def _focal_distances_m(self) -> Float[np.ndarray, "n_beams n_elements"]:
-        focus_x = self.focus_m * np.sin(self.angles_rad)[:, None]
-        focus_z = self.focus_m * np.cos(self.angles_rad)[:, None]
-        return np.hypot(focus_x - self.probe.element_x_m, focus_z)
+    def _path_m(self) -> Float[np.ndarray, "n_beams n_elements"]:
+        """How much later than the origin an element fires, as a path, m."""
+        sine, cosine = np.sin(self.angles_rad)[:, None], np.cos(self.angles_rad)[:, None]
+        x, z = self.probe.element_x_m, self.probe.element_z_m
+        if self.transmit == "plane":
+            return x * sine + z * cosine
+        if self.transmit == "diverging":
+            return np.hypot(x + self.source_m * sine, z + self.source_m * cosine) - self.source_m
+        return self.focus_m - np.hypot(self.focus_m * sine - x, self.focus_m * cosine - z)
+
+    def _first_m(self) -> Float[np.ndarray, " n_beams"]:
+        """How much earlier than the origin the first element of a beam's event fires, as a path, m."""
+        first = np.empty(self.n_beams)
+        earliest = -self._path_m().min(axis=1)
+        for event in self.events:
+            first[event] = earliest[event].max()
+        return first
 
     def image_shape(self, spacing_mm: tuple[float, float]) -> tuple[int, int]:
         """Smallest (height, width) in px that holds the sector; the width is odd, so the apex lies on a column."""
@@ -174,3 +225,10 @@ class Scan:
         width = (shape or self.image_shape(spacing_mm))[1]
         lateral = (points[..., 0] - (width - 1) / 2) * dx / 1e3
         return np.stack([lateral, np.zeros_like(lateral), points[..., 1] * dy / 1e3], axis=-1)
+
+
+def _apodisation(name: str, n_elements: int) -> Float[np.ndarray, " n_elements"]:
+    """Weights, symmetric; Hann's window without its two zeros."""
+    if name == "hann":
+        return np.hanning(n_elements + 2)[1:-1]
+    return np.hamming(n_elements) if name == "hamming" else np.ones(n_elements)
