@@ -188,9 +188,9 @@ def _add_patch(
     field = element_field(freq_hz, distance, amplitude, centre_distance, probe, device)  # (n_freqs, n, n_elements)
     spectrum = 2 / window * two_way_spectrum(freq_hz, probe) * (1 if elevation else probe.width_m)
     lag = (arrival - centre_arrival[:, None, None]).transpose(1, 2, 0)  # (n_simultaneous, n_elements, n_tx)
-    fire = sum(np.exp(-2j * np.pi * freq_hz[:, None, None] * beam) for beam in lag)
-    fire = fire * spectrum[:, None, None] * scan.transmit_weights[:, None]
-    fire = torch.tensor(fire.astype(np.complex64), device=device)
+    fire = sum(_rotation(freq_hz, beam, device) for beam in lag)
+    weight = spectrum[:, None] * scan.transmit_weights  # (n_freqs, n_elements)
+    fire *= torch.tensor(weight.astype(np.complex64), device=device)[:, :, None]
     pressure = torch.bmm(field, fire)  # (n_freqs, n, n_tx)
     pressure *= torch.tensor(weights, dtype=torch.float32, device=device)[:, None]
     if elevation:
@@ -201,13 +201,20 @@ def _add_patch(
     # Each segment is centred on its own arrival; the part of a sample left over is a phase.
     centre = (centre_arrival[:, None] + centre_distance / speed) * rate  # (n_tx, n_elements), in samples
     nearest = np.round(centre).astype(np.int64)
-    rest = torch.tensor(
-        -2 * np.pi * freq_hz[:, None, None] * ((centre - nearest) / rate).T, dtype=torch.float32, device=device
-    )
-    echo = echo * torch.polar(torch.ones_like(rest), rest)
+    echo *= _rotation(freq_hz, ((centre - nearest) / rate).T, device)
     n_segment = math.ceil(window * rate)
     offset = np.arange(n_segment) - n_segment // 2
     synthesis = np.exp(2j * np.pi * freq_hz[:, None] * (offset / rate))
     synthesis = torch.tensor(synthesis.astype(np.complex64), device=device)
     segments = (echo.permute(2, 1, 0).reshape(-1, len(freq_hz)) @ synthesis).real
     recorder.add(segments.reshape(*nearest.shape, n_segment), nearest + offset[0], rows)
+
+
+def _rotation(
+    freq_hz: Float[np.ndarray, " n_freqs"], delay_s: Float[np.ndarray, "*shape"], device: torch.device
+) -> torch.Tensor:
+    """exp(-i 2 pi f t), complex64 (n_freqs, *shape); whole turns are taken out in double precision."""
+    turns = freq_hz.reshape(-1, *(1,) * delay_s.ndim) * delay_s
+    turns -= np.round(turns)
+    phase = torch.tensor(turns, dtype=torch.float32, device=device) * (-2 * np.pi)
+    return torch.polar(torch.ones_like(phase), phase)

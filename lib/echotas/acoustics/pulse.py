@@ -10,6 +10,7 @@ waves are exp(-ikr) and signals are the real part of sums of exp(+i 2 pi f t).
 """
 
 import math
+from functools import lru_cache
 
 import numpy as np
 from jaxtyping import Complex, Float
@@ -39,6 +40,7 @@ def two_way_spectrum(freq_hz: Float[np.ndarray, " n_freqs"], probe: Probe) -> Co
     return excitation_spectrum(freq_hz, probe) * probe_spectrum(freq_hz, probe) ** 2
 
 
+@lru_cache(maxsize=64)
 def band_limits(probe: Probe, threshold_db: float) -> tuple[float, float]:
     """Lowest and highest frequency, Hz in [0, 2 fc], where the two-way spectrum is above a threshold below its peak.
 

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from echotas.acoustics import Scan
 from echotas.report.style import styled
 
-__all__ = ["decorrelation_curves", "envelope_panels"]
+__all__ = ["decorrelation_curves", "engine_times", "envelope_panels"]
 
 MARKERS = ("o-", "s--", "^:", "d-.")
 
@@ -62,3 +62,38 @@ def decorrelation_curves(displacement: np.ndarray, curves: Mapping[str, np.ndarr
     axes.set(xlabel=label, ylabel="correlation of the envelope", ylim=(-0.1, 1.05))
     axes.legend()
     return figure
+
+
+@styled
+def engine_times(seconds: Mapping[str, float], reference: str) -> Figure:
+    """Seconds per frame on a logarithmic axis, each with its ratio to the reference.
+
+    Args:
+        seconds: By engine, top to bottom.
+        reference: The engine that the others are compared with.
+    """
+    figure = Figure(figsize=(6.4, 0.34 * len(seconds) + 0.9), layout="constrained")
+    axes = figure.add_subplot()
+    names, values = list(seconds), np.array(list(seconds.values()))
+    place = np.arange(len(names))
+    axes.barh(
+        place,
+        values,
+        height=0.6,
+        left=values.min() / 3,
+        color=["#999999" if n == reference else "#33658a" for n in names],
+    )
+    for row, name, value in zip(place, names, values, strict=True):
+        ratio = "" if name == reference else f",  {seconds[reference] / value:,.0f} times faster"
+        axes.annotate(f" {_time(value)}{ratio}", (value + values.min() / 3, row), va="center", fontsize=8)
+    axes.set(xscale="log", xlabel="seconds per frame", yticks=place, yticklabels=names)
+    axes.set_xlim(values.min() / 3, values.max() * 300)
+    axes.invert_yaxis()
+    axes.grid(axis="y", visible=False)
+    return figure
+
+
+def _time(seconds: float) -> str:
+    if seconds >= 3600:
+        return f"{seconds / 3600:.1f} h"
+    return f"{seconds:.1f} s" if seconds >= 1 else f"{1e3 * seconds:.0f} ms"
