@@ -17,5 +17,5 @@ class TasNetPretrainedTracker(TasNetTracker):
 
     name = "tas_net_pretrained"
 
-    def __init__(self, n_iterations: int = 4, device: str = "cpu") -> None:
+    def __init__(self, n_iterations: int = 3, device: str = "cpu") -> None:
         super().__init__(n_iterations=n_iterations, device=device)
