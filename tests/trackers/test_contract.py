@@ -9,6 +9,7 @@ from echotas.trackers import available, create
 from .conftest import as_cine, horseshoe, mesh_uv, translated
 
 CLASSICAL = ("block_matching", "farneback", "lucas_kanade", "lucas_kanade_mesh")
+NETWORKS = ("tas_net", "tas_net_pretrained")
 QUERY = horseshoe().reshape(-1, 2)
 UV = mesh_uv()
 
@@ -38,8 +39,8 @@ def test_same_input_gives_the_same_bytes(name, moving, config_of):
 def test_nothing_moves_in_a_still_cine(name, config_of):
     cine = as_cine(np.repeat(translated((0, 0), 1), 5, axis=0))
     tracks = create(name, **config_of(name, 5)).track(cine, QUERY, 2, UV)
-    # Random weights move points by up to half a feature cell (8 px); the oracle rounds to 0.1 px.
-    tolerance = {"tas_net": 4.0, "oracle": 0.051, "block_matching": 0.02}.get(name, 1e-3)
+    # The oracle rounds to 0.1 px; the networks see which frame is which: 0.6 px are 0.3 mm, a 13th of a cell.
+    tolerance = {"oracle": 0.051, "block_matching": 0.02}.get(name, 0.6 if name in NETWORKS else 1e-3)
     np.testing.assert_allclose(tracks.points_px, np.repeat(QUERY[None], 5, axis=0), atol=tolerance)
 
 
@@ -60,7 +61,7 @@ def test_order_of_points_does_not_matter(name, moving, config_of):
     tracker = create(name, **config_of(name, 4))
     order = np.random.default_rng(0).permutation(len(QUERY))
     straight, shuffled = tracker.track(moving, QUERY, 2, UV), tracker.track(moving, QUERY[order], 2, UV[order])
-    tolerance = 1e-3 if name == "tas_net" else 1e-6
+    tolerance = 1e-3 if name in NETWORKS else 1e-6
     np.testing.assert_allclose(shuffled.points_px, straight.points_px[:, order], atol=tolerance)
 
 

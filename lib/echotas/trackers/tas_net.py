@@ -125,7 +125,8 @@ class TasNet(nn.Module):
 class TasNetTracker(Tracker):
     """TAS-Net: learned speckle tracker, all mesh points refined together in windows both ways from the query frame.
 
-    Query a whole wall mesh with its (u, v): the network is trained on such meshes and lets their points support each other.
+    Displacements count from the network's own estimate in the query frame. Query a whole wall mesh with its (u, v): the
+    network is trained on such meshes and lets their points support each other.
     Confidence is the predicted speckle correlation with the query frame.
 
     Args:
@@ -199,6 +200,8 @@ class TasNetTracker(Tracker):
                 continue
             found = self.network.follow(features[:, frames_used], start, place, self.n_iterations)
             cells = found.positions[0].double().cpu().numpy()
+            # What the network makes of the query frame itself, where nothing has moved, is its bias.
+            cells = cells - cells[:1] + start[0].double().cpu().numpy() / config.core.stride
             positions[frames_used] = move_points(cells * config.core.stride, matrix, inverse=True)
             confidence[frames_used] = found.visibility[0].double().sigmoid().cpu().numpy()
         return positions, confidence
