@@ -7,7 +7,7 @@ parent = "masks"  # whose motion is simulated; "masks" is the motion of the segm
 strategy = "S1"  # how this node simulates
 simulation = {"density_per_wavelength2": 2.5, "rank": 6}
 mesh = {"n_long": 36, "n_rad": 5, "wall_thickness_mm": 10.0}
-engine = {"steps": 20, "warm_start": True, "validation_patients": 1}
+engine = {"steps": 20, "start": "parent", "validation_patients": 1}
 training = {}
 model = {}
 n_shown = 3  # templates in the figure
@@ -22,14 +22,14 @@ from echotas.engine import motion_error_table, simulate_template, track_template
 from echotas.evaluation import recording_paths
 from echotas.pipeline import paths, runs
 from echotas.pipeline.metrics_file import record
-from echotas.pipeline.parallel import map_items
+from echotas.pipeline.parallel import compute_settings, map_items
 from echotas.pipeline.progress import Progress
 from echotas.report import Panel, image_panels, style
 from echotas.report.training_curve import training_curve
 from echotas.simulation import SimulationConfig
 from echotas.store import read_recording
 from echotas.trackers import fitted_config
-from echotas.training import fit, split_patients
+from echotas.training import fit, split_patients, starting_weights
 
 # %% setup
 style.apply()
@@ -96,8 +96,7 @@ run.log_figure(figure, "template_and_simulation.png")
 figure
 
 # %% train
-checkpoint = folder / parent / "training"
-initial = fitted_config("tas_net", checkpoint)["weights"] if engine["warm_start"] and parent != "masks" else None
+initial = starting_weights("tas_net", engine["start"], folder / parent / "training" if parent != "masks" else None)
 train_files, validation_files = split_patients(simulated.paths, engine["validation_patients"])
 with Progress(f"train {chain}", engine["steps"]) as progress:
     fitted = fit(
@@ -112,11 +111,16 @@ with Progress(f"train {chain}", engine["steps"]) as progress:
         initial=initial,
         checkpoints=paths.work() / "checkpoints" / f"engine-{node}",
         callback=lambda step, values: (progress.update(step, f"loss {values['loss']:.2f}"), run.log_step(step, values)),
+        n_workers=compute_settings()[1],
     )
 run.log_metrics({"training_seconds": fitted.seconds}, volatile=True)
+own = initial is not None and initial.is_relative_to(folder)
+origin = (
+    f"the weights of {parent.replace('-', '>')}" if own else "the pretrained weights" if initial else "random weights"
+)
 display(
     Markdown(
-        f"{fitted.n_steps} steps, one clip each, on {len(train_files)} cines; validated on {len(validation_files)} cines of {engine['validation_patients']} other patients. Started from {'the weights of ' + parent.replace('-', '>') if initial else 'random weights'}."
+        f"{fitted.n_steps} steps of two clips on {len(train_files)} cines; validated on {len(validation_files)} cines of {engine['validation_patients']} other patients. Started from {origin}."
     )
 )
 
@@ -188,7 +192,7 @@ before, after = (errors[name]["gls_error"].abs().mean() for name in (parent, nod
 display(
     Markdown(
         f"After {fitted.n_steps} steps, TAS-Net follows unseen *simulated* patients with {numbers['validation_error_mm']:.2f} mm mean error. The GLS of the motion it predicts for the templates is off by "
-        f"{after:.1f} points on average; the motion it was trained on ({parent}) by {before:.1f}. n = {len(errors[node])} virtual templates, one seed, a training that is short by any standard. "
+        f"{after:.1f} points on average; the motion it was trained on ({parent}) by {before:.1f}. n = {len(errors[node])} virtual templates, one seed, a training of minutes. "
         "Next: the child node, or 10 with the final training."
     )
 )
@@ -196,19 +200,19 @@ display(
 # %% library
 # echotas a757a6ea3e0c7793
 # echotas.acoustics 9c602fb17984327f
-# echotas.acoustics.beamform e80282a680e1ded0
+# echotas.acoustics.beamform df4e6414716c9ae4
 # echotas.acoustics.bmode b8b3738eb70c8a9f
-# echotas.acoustics.element 7c063c2ff73d8fe9
+# echotas.acoustics.element c2c50805b3dcb7ab
 # echotas.acoustics.elevation 44034427b97767c1
 # echotas.acoustics.engine d3f3c9a72b2da127
-# echotas.acoustics.exact 8d95d34a9bd6eb0c
+# echotas.acoustics.exact 2a918e1301a7add1
 # echotas.acoustics.fast 5fe768488dcb3978
 # echotas.acoustics.lens bde4e16ba7b5f486
 # echotas.acoustics.noise 37933b18233bec78
-# echotas.acoustics.probe 9ad234e101202c20
-# echotas.acoustics.pulse d5b6188b9f081cf9
-# echotas.acoustics.response b77070e4684ab618
-# echotas.acoustics.scan eb412d22a9b2fdaf
+# echotas.acoustics.probe 3a26189800cc63db
+# echotas.acoustics.pulse eb05ee0d46132f00
+# echotas.acoustics.response 9b4999bb2527b1c2
+# echotas.acoustics.scan a00ee493690bf87a
 # echotas.acoustics.scan_conversion 0aa5bf65cac752f0
 # echotas.acoustics.scatterers ec1e73ce5512cebe
 # echotas.acoustics.splat ad08321d41c54bf2
@@ -248,7 +252,7 @@ display(
 # echotas.report.movies 1f6c1966584ab946
 # echotas.report.overlay 2943d7feb9d2185a
 # echotas.report.style 186af77e6d30ce72
-# echotas.report.tables 1e4a16acdb483fb8
+# echotas.report.tables 2908e60b8569edee
 # echotas.report.training_curve e83baf7c860697b3
 # echotas.seeds 10083860965dc54e
 # echotas.simulation aa72e2d541c5f34d
@@ -269,7 +273,7 @@ display(
 # echotas.strain.rate 677f48e57c42f3f9
 # echotas.strain.regional 12fd085c9a1900be
 # echotas.trackers 04b1b2252b7e4c2a
-# echotas.trackers.base 0d9a49874235f9b9
+# echotas.trackers.base 070c1b3674a2a6e8
 # echotas.trackers.blocks e3b0c44298fc1c14
 # echotas.trackers.blocks.attention 698b67cec36fe81a
 # echotas.trackers.blocks.correlation 1fa6392611f47fab
@@ -279,13 +283,18 @@ display(
 # echotas.trackers.blocks.resampling 53fdba576c05072f
 # echotas.trackers.cotracker a84e0a7aac048a34
 # echotas.trackers.mean_motion cc7726921b2f5a99
-# echotas.trackers.registry c38a16431128b8d9
-# echotas.trackers.tas_net a721e0dc4d12381a
-# echotas.training 250a1fdded7080a3
+# echotas.trackers.pretrained 6a5480b46ffb6e8c
+# echotas.trackers.registry 86c3ff629e558773
+# echotas.trackers.tas_net 9892118020021325
+# echotas.training 34d98ad12c641fdd
 # echotas.training.augment 5fcb7e4754c64688
 # echotas.training.checkpoint 77dabd1d7237404f
 # echotas.training.dataset 3acc55f9a964ee2d
-# echotas.training.fit 07a48a729e2022f9
-# echotas.training.loop 8347f61390a9a16d
+# echotas.training.fit 8632f355193fb9bb
+# echotas.training.gradients a39abf84baee2055
+# echotas.training.loop ee5fd65c0fe46aaa
 # echotas.training.losses 6fb96235c429a74d
-# echotas.training.tas_net e2e01063c510749f
+# echotas.training.start fd8e2e3cd41acbf0
+# echotas.training.synthetic d01ebf30c1a731a2
+# echotas.training.tas_net aead3f47b870f156
+# echotas/trackers/pretrained/tas_net_small.safetensors 329912dbf82e8a6b

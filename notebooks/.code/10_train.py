@@ -5,7 +5,7 @@ name = "tas_net"  # row name in the tables
 tracker = "tas_net"  # name in the registry
 node = "S1"  # data engine node whose simulated cines are the training set
 seed = 0
-train = {"steps": 20, "warm_start": True, "validation_patients": 1}
+train = {"steps": 20, "start": "node", "validation_patients": 1}
 training = {}
 config = {}  # sizes of the network
 
@@ -15,11 +15,12 @@ from IPython.display import Markdown, display
 from echotas.evaluation.training_set import validation_table
 from echotas.pipeline import paths, runs
 from echotas.pipeline.metrics_file import record
+from echotas.pipeline.parallel import compute_settings
 from echotas.pipeline.progress import Progress
 from echotas.report import style
 from echotas.report.training_curve import training_curve
 from echotas.trackers import describe, fitted_config
-from echotas.training import fit, split_patients
+from echotas.training import fit, split_patients, starting_weights
 
 # %% setup
 style.apply()
@@ -40,8 +41,7 @@ display(
 )
 
 # %% train
-weights = fitted_config("tas_net", paths.work() / "engine" / node / "training")["weights"]
-initial = weights if train["warm_start"] and tracker == "tas_net" else None
+initial = starting_weights(tracker, train["start"], paths.work() / "engine" / node / "training")
 with Progress(f"train {name}", train["steps"]) as progress:
     fitted = fit(
         tracker,
@@ -55,12 +55,13 @@ with Progress(f"train {name}", train["steps"]) as progress:
         initial=initial,
         checkpoints=paths.work() / "checkpoints" / f"train-{name}",
         callback=lambda step, values: (progress.update(step, f"loss {values['loss']:.2f}"), run.log_step(step, values)),
+        n_workers=compute_settings()[1],
     )
 run.log_metrics({"training_seconds": fitted.seconds}, volatile=True)
 described = describe(tracker, **fitted_config(tracker, paths.work() / "train" / name))
 display(
     Markdown(
-        f"{fitted.n_steps} optimiser steps{' from the weights of the engine node' if initial else ''}; {described.n_parameters:,} learned parameters."
+        f"{fitted.n_steps} optimiser steps{' from the weights of the engine node' if initial and train['start'] == 'node' else ' from the pretrained weights' if initial else ''}; {described.n_parameters:,} learned parameters, {described.n_steps:,} steps behind them."
     )
 )
 
@@ -76,7 +77,12 @@ figure
 
 # %% validation
 table = validation_table(
-    validation_files, {"frozen": ("frozen", {}), name: (tracker, fitted_config(tracker, paths.work() / "train" / name))}
+    validation_files,
+    {
+        "frozen": ("frozen", {}),
+        "tas_net_pretrained": ("tas_net_pretrained", {}),
+        name: (tracker, fitted_config(tracker, paths.work() / "train" / name)),
+    },
 )
 table.pivot_table(index="tracker", values="mte_mm", aggfunc=["mean", "min", "max", "count"], sort=False).round(2)
 
@@ -138,7 +144,7 @@ display(
 # echotas.report.movies 1f6c1966584ab946
 # echotas.report.overlay 2943d7feb9d2185a
 # echotas.report.style 186af77e6d30ce72
-# echotas.report.tables 1e4a16acdb483fb8
+# echotas.report.tables 2908e60b8569edee
 # echotas.report.training_curve e83baf7c860697b3
 # echotas.seeds 10083860965dc54e
 # echotas.store ce102639bc426d0a
@@ -149,7 +155,7 @@ display(
 # echotas.strain.rate 677f48e57c42f3f9
 # echotas.strain.regional 12fd085c9a1900be
 # echotas.trackers 04b1b2252b7e4c2a
-# echotas.trackers.base 0d9a49874235f9b9
+# echotas.trackers.base 070c1b3674a2a6e8
 # echotas.trackers.blocks e3b0c44298fc1c14
 # echotas.trackers.blocks.attention 698b67cec36fe81a
 # echotas.trackers.blocks.correlation 1fa6392611f47fab
@@ -159,13 +165,18 @@ display(
 # echotas.trackers.blocks.resampling 53fdba576c05072f
 # echotas.trackers.cotracker a84e0a7aac048a34
 # echotas.trackers.mean_motion cc7726921b2f5a99
-# echotas.trackers.registry c38a16431128b8d9
-# echotas.trackers.tas_net a721e0dc4d12381a
-# echotas.training 250a1fdded7080a3
+# echotas.trackers.pretrained 6a5480b46ffb6e8c
+# echotas.trackers.registry 86c3ff629e558773
+# echotas.trackers.tas_net 9892118020021325
+# echotas.training 34d98ad12c641fdd
 # echotas.training.augment 5fcb7e4754c64688
 # echotas.training.checkpoint 77dabd1d7237404f
 # echotas.training.dataset 3acc55f9a964ee2d
-# echotas.training.fit 07a48a729e2022f9
-# echotas.training.loop 8347f61390a9a16d
+# echotas.training.fit 8632f355193fb9bb
+# echotas.training.gradients a39abf84baee2055
+# echotas.training.loop ee5fd65c0fe46aaa
 # echotas.training.losses 6fb96235c429a74d
-# echotas.training.tas_net e2e01063c510749f
+# echotas.training.start fd8e2e3cd41acbf0
+# echotas.training.synthetic d01ebf30c1a731a2
+# echotas.training.tas_net aead3f47b870f156
+# echotas/trackers/pretrained/tas_net_small.safetensors 329912dbf82e8a6b

@@ -41,13 +41,17 @@ run = runs.start(
     f"{name} | track",
     params={
         "tracker": tracker,
-        "config": {key: value for key, value in config.items() if key != "weights"},
+        "config": {key: value for key, value in config.items() if key not in ("weights", "path")},
         "mesh": mesh,
     },
     tags={"tracker": name},
     note=f"{described.summary} {len(recordings)} virtual recordings.",
 )
-display(Markdown(f"**{name}** - {described.summary} {described.n_parameters:,} learned parameters."))
+display(
+    Markdown(
+        f"**{name}** - {described.summary} {described.n_parameters:,} learned parameters, {described.n_steps:,} training steps."
+    )
+)
 
 # %% track
 tracks = paths.work() / "tracks"
@@ -110,6 +114,7 @@ numbers = record(
         "n_recordings": int(row["n"]),
         "n_left_out": len(report.failed),
         "n_parameters": described.n_parameters,
+        "n_steps": described.n_steps,
         **{
             key: float(row[key])
             for key in ("mte_mm", "mte_mm_low", "mte_mm_high", "p95_mm", "ed_error_mm", "folds_percent")
@@ -167,7 +172,7 @@ display(
 # echotas.report.movies 1f6c1966584ab946
 # echotas.report.overlay 2943d7feb9d2185a
 # echotas.report.style 186af77e6d30ce72
-# echotas.report.tables 1e4a16acdb483fb8
+# echotas.report.tables 2908e60b8569edee
 # echotas.seeds 10083860965dc54e
 # echotas.store ce102639bc426d0a
 # echotas.strain 3360f9976733bc64
@@ -177,5 +182,5 @@ display(
 # echotas.strain.rate 677f48e57c42f3f9
 # echotas.strain.regional 12fd085c9a1900be
 # echotas.trackers 04b1b2252b7e4c2a
-# echotas.trackers.base 0d9a49874235f9b9
-# echotas.trackers.registry c38a16431128b8d9
+# echotas.trackers.base 070c1b3674a2a6e8
+# echotas.trackers.registry 86c3ff629e558773

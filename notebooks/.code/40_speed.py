@@ -7,6 +7,7 @@ trackers = {"frozen": {}, "farneback": {}}
 untrained = ["frozen", "farneback"]
 train_runs = []
 n_repeats = 1
+acoustics = {"n_beams": 48, "per_wavelength2": 0.2, "n_scatterers_elevation": 20000, "pymust_counts": [500, 1000]}
 
 # %% imports
 from functools import partial
@@ -14,6 +15,15 @@ from functools import partial
 import pandas as pd
 from IPython.display import Markdown, display
 
+from echotas import seeds
+from echotas.acoustics.benchmark import (
+    EngineCase,
+    image_error,
+    run_engine,
+    standard_scan,
+    standard_scatterers,
+    time_pymust,
+)
 from echotas.engine import read_motion
 from echotas.evaluation import recording_paths, starting_meshes
 from echotas.geometry import mesh_uv
@@ -23,6 +33,7 @@ from echotas.pipeline.machine import machine
 from echotas.pipeline.metrics_file import record
 from echotas.pipeline.progress import Progress
 from echotas.report import style
+from echotas.report.acoustic_figures import engine_times
 from echotas.simulation import STRATEGIES, SimulationConfig, simulate_sequence
 from echotas.store import read_recording
 from echotas.trackers import create, fitted_config
@@ -60,6 +71,74 @@ with Progress("time trackers", len(entries)) as progress:
         progress.update(len(rows), name)
 pd.DataFrame(rows).T.round(2)
 
+# %% acoustics
+scan = standard_scan(n_beams=acoustics["n_beams"])
+positions, reflectivity = standard_scatterers(
+    seeds.generator(0, "speed", "scatterers"), scan, acoustics["per_wavelength2"]
+)
+cache = paths.work() / "response"
+pymust_s = time_pymust(positions, reflectivity, scan, acoustics["pymust_counts"])
+largest = max(pymust_s)
+seconds = {"PyMUST (extrapolated)": pymust_s[largest] / largest * len(reflectivity) * scan.n_beams}
+cases = [EngineCase("exact, all beams", "exact"), EngineCase("exact, +-12 deg", "exact", beam_window_deg=12.0)]
+cases += [EngineCase(f"fast, rank {rank}", "fast", rank) for rank in (8, 12, 16)]
+cases += [EngineCase("fast, rank 6, +-7 deg (cohort)", "fast", 6, 7.0), EngineCase("COLE", "cole")]
+engines, reference = {}, None
+with Progress("time engines", len(cases)) as progress:
+    for case in cases:
+        done = run_engine(
+            case, positions, reflectivity, scan, 1 if case.method == "exact" else max(n_repeats, 2), cache
+        )
+        reference = done.iq if reference is None else reference
+        seconds[case.name] = done.median_s
+        engines[case.name] = {"seconds": done.median_s, "table_seconds": done.table_seconds, "peak_mb": done.peak_mb}
+        engines[case.name] |= image_error(done.iq, reference, scan, fit_gain=case.method == "cole")
+        progress.update(len(engines), case.name)
+pd.DataFrame(
+    {
+        name: {
+            "s per frame": f"{row['seconds']:.3g}",
+            "times PyMUST": f"{seconds['PyMUST (extrapolated)'] / row['seconds']:,.0f}",
+            "IQ error beyond 3 cm, %": f"{100 * row['iq']:.2f}",
+            "before 3 cm, %": f"{100 * row['iq_near']:.1f}",
+            "log image correlation": f"{row['log_correlation']:.4f}",
+            "table, s": f"{row['table_seconds']:.1f}",
+            "peak memory, MB": f"{row['peak_mb']:.0f}",
+        }
+        for name, row in engines.items()
+    }
+).T
+
+# %% engine-times
+engine_times(seconds, "PyMUST (extrapolated)")
+
+# %% elevation
+slab, slab_reflectivity = standard_scatterers(
+    seeds.generator(0, "speed", "slab"), scan, slab_m=8e-3, n=acoustics["n_scatterers_elevation"]
+)
+exact3d = run_engine(
+    EngineCase("exact", "exact", beam_window_deg=12.0, elevation=True), slab, slab_reflectivity, scan, 1, cache
+)
+fast3d = run_engine(EngineCase("fast", "fast", elevation=True), slab, slab_reflectivity, scan, max(n_repeats, 2), cache)
+elevation = {
+    "n_scatterers": len(slab_reflectivity),
+    "exact_seconds": exact3d.median_s,
+    "fast_seconds": fast3d.median_s,
+} | image_error(fast3d.iq, exact3d.iq, scan)
+Markdown(
+    f"{elevation['n_scatterers']:,} scatterers in a slab of 16 mm: exact (+-12 deg) {elevation['exact_seconds']:.1f} s, fast at rank 12 {elevation['fast_seconds']:.2f} s per frame; "
+    f"IQ error {100 * elevation['iq']:.1f} % beyond 3 cm, log image correlation {elevation['log_correlation']:.4f}."
+)
+
+# %% growth
+fast = EngineCase("fast", "fast")
+growth = {}
+for label, share, beams in (("a quarter of the scatterers", 4, 1), ("all", 1, 1), ("half the beams", 1, 2)):
+    part = standard_scan(n_beams=acoustics["n_beams"] // beams)
+    done = run_engine(fast, positions[::share], reflectivity[::share], part, max(n_repeats, 2), cache)
+    growth[label] = {"scatterers": len(reflectivity[::share]), "beams": part.n_beams, "s per frame": done.median_s}
+pd.DataFrame(growth).T.astype({"scatterers": int, "beams": int}).round(3)
+
 # %% simulator
 path = recording_paths(paths.data(), ["templates"])[0]
 cine, motion = read_recording(path).cine, read_motion(paths.work() / "engine" / "masks" / "motion" / path.name)
@@ -84,12 +163,24 @@ numbers = record(
         "n_repeats": n_repeats,
         "trackers": rows,
         "simulators": simulators,
+        "acoustics": {
+            "n_scatterers": len(reflectivity),
+            "n_beams": scan.n_beams,
+            "pymust_seconds": {str(n): value for n, value in pymust_s.items()},
+            "pymust_extrapolated_seconds": seconds["PyMUST (extrapolated)"],
+            "engines": engines,
+            "elevation": elevation,
+            "growth": growth,
+        },
     },
     digits=3,
 )
+times = {name: seconds["PyMUST (extrapolated)"] / value for name, value in seconds.items()}
 slowest = max(rows, key=lambda name: rows[name]["ms_per_frame"])
 display(
     Markdown(
+        f"A frame of {len(reflectivity):,} scatterers takes {seconds['exact, all beams']:.0f} s exactly, **{times['exact, all beams']:,.0f} times** faster than PyMUST (extrapolated from {largest:,} scatterers), and "
+        f"**{seconds['fast, rank 12']:.3f} s** from the table at rank 12, **{times['fast, rank 12']:,.0f} times** faster, within {100 * engines['fast, rank 12']['iq']:.1f} % of the exact IQ beyond 3 cm. "
         f"The slowest tracker, {slowest}, needs {rows[slowest]['ms_per_frame']:.0f} ms per frame; a simulated frame takes {simulators['S1']['ms_per_frame']:.0f} ms with S1 and "
         f"{simulators['S3']['ms_per_frame']:.0f} ms with S3, where the papers report about two minutes per image for their physical simulation (other hardware, denser scatterers). One cine, {n_repeats} repeats."
     )
@@ -98,19 +189,20 @@ display(
 # %% library
 # echotas a757a6ea3e0c7793
 # echotas.acoustics 9c602fb17984327f
-# echotas.acoustics.beamform e80282a680e1ded0
+# echotas.acoustics.beamform df4e6414716c9ae4
+# echotas.acoustics.benchmark 65b247f16d6a3711
 # echotas.acoustics.bmode b8b3738eb70c8a9f
-# echotas.acoustics.element 7c063c2ff73d8fe9
+# echotas.acoustics.element c2c50805b3dcb7ab
 # echotas.acoustics.elevation 44034427b97767c1
 # echotas.acoustics.engine d3f3c9a72b2da127
-# echotas.acoustics.exact 8d95d34a9bd6eb0c
+# echotas.acoustics.exact 2a918e1301a7add1
 # echotas.acoustics.fast 5fe768488dcb3978
 # echotas.acoustics.lens bde4e16ba7b5f486
 # echotas.acoustics.noise 37933b18233bec78
-# echotas.acoustics.probe 9ad234e101202c20
-# echotas.acoustics.pulse d5b6188b9f081cf9
-# echotas.acoustics.response b77070e4684ab618
-# echotas.acoustics.scan eb412d22a9b2fdaf
+# echotas.acoustics.probe 3a26189800cc63db
+# echotas.acoustics.pulse eb05ee0d46132f00
+# echotas.acoustics.response 9b4999bb2527b1c2
+# echotas.acoustics.scan a00ee493690bf87a
 # echotas.acoustics.scan_conversion 0aa5bf65cac752f0
 # echotas.acoustics.scatterers ec1e73ce5512cebe
 # echotas.acoustics.splat ad08321d41c54bf2
@@ -140,6 +232,7 @@ display(
 # echotas.pipeline.metrics_file f26d337017427e44
 # echotas.records a933352ac1d7dc86
 # echotas.report 3032fd0b6f03c03c
+# echotas.report.acoustic_figures c2d9969c6ef3c8bf
 # echotas.report.bland_altman d0bc34e7073122b9
 # echotas.report.bullseye b958d07d7b7ba65b
 # echotas.report.cine b6e472e5f28cfb38
@@ -151,7 +244,7 @@ display(
 # echotas.report.movies 1f6c1966584ab946
 # echotas.report.overlay 2943d7feb9d2185a
 # echotas.report.style 186af77e6d30ce72
-# echotas.report.tables 1e4a16acdb483fb8
+# echotas.report.tables 2908e60b8569edee
 # echotas.seeds 10083860965dc54e
 # echotas.simulation aa72e2d541c5f34d
 # echotas.simulation.backscatter e0806f5802224051
@@ -171,5 +264,5 @@ display(
 # echotas.strain.rate 677f48e57c42f3f9
 # echotas.strain.regional 12fd085c9a1900be
 # echotas.trackers 04b1b2252b7e4c2a
-# echotas.trackers.base 0d9a49874235f9b9
-# echotas.trackers.registry c38a16431128b8d9
+# echotas.trackers.base 070c1b3674a2a6e8
+# echotas.trackers.registry 86c3ff629e558773

@@ -24,6 +24,7 @@ read = {
     for name in ("30_motion", "31_global_strain", "32_regional_strain", "40_speed")
 }
 trained = {item["name"]: json.loads((metrics / f"10_train-{item['name']}.json").read_text()) for item in train_runs}
+tracked = {name: json.loads((metrics / f"20_track-{name}.json").read_text()) for name in names}
 run = runs.start(
     "benchmark",
     "leaderboard",
@@ -33,7 +34,7 @@ run = runs.start(
 )
 
 # %% table
-rows = leaderboard_rows(names, read, trained)
+rows = leaderboard_rows(names, read, tracked)
 table = leaderboard_markdown(rows, COLUMNS, sort_by="mte_mm")
 display(Markdown(table.replace("](reports/", "](")))
 
@@ -67,7 +68,7 @@ display(
 # echotas a757a6ea3e0c7793
 # echotas.evaluation 1a88cc59fd944937
 # echotas.evaluation.cohort_files 75a966d373ea8c87
-# echotas.evaluation.leaderboard 15afe21a29170089
+# echotas.evaluation.leaderboard 7f757159d3bcc147
 # echotas.evaluation.profiles e2efc7e991ea2f9f
 # echotas.evaluation.summaries ef46e0b8c0132466
 # echotas.evaluation.tables e29261c03b331a5e
@@ -99,7 +100,7 @@ display(
 # echotas.report.overlay 2943d7feb9d2185a
 # echotas.report.scatter 681c808d1dac7c5c
 # echotas.report.style 186af77e6d30ce72
-# echotas.report.tables 1e4a16acdb483fb8
+# echotas.report.tables 2908e60b8569edee
 # echotas.seeds 10083860965dc54e
 # echotas.store ce102639bc426d0a
 # echotas.strain 3360f9976733bc64
@@ -109,5 +110,5 @@ display(
 # echotas.strain.rate 677f48e57c42f3f9
 # echotas.strain.regional 12fd085c9a1900be
 # echotas.trackers 04b1b2252b7e4c2a
-# echotas.trackers.base 0d9a49874235f9b9
-# echotas.trackers.registry c38a16431128b8d9
+# echotas.trackers.base 070c1b3674a2a6e8
+# echotas.trackers.registry 86c3ff629e558773

@@ -195,7 +195,7 @@ display(
 # echotas.report.movies 1f6c1966584ab946
 # echotas.report.overlay 2943d7feb9d2185a
 # echotas.report.style 186af77e6d30ce72
-# echotas.report.tables 1e4a16acdb483fb8
+# echotas.report.tables 2908e60b8569edee
 # echotas.seeds 10083860965dc54e
 # echotas.store ce102639bc426d0a
 # echotas.strain 3360f9976733bc64
@@ -205,8 +205,8 @@ display(
 # echotas.strain.rate 677f48e57c42f3f9
 # echotas.strain.regional 12fd085c9a1900be
 # echotas.trackers 04b1b2252b7e4c2a
-# echotas.trackers.base 0d9a49874235f9b9
-# echotas.trackers.registry c38a16431128b8d9
+# echotas.trackers.base 070c1b3674a2a6e8
+# echotas.trackers.registry 86c3ff629e558773
 # echotas.your_cine 53edf7740fd7ed9a
 # echotas.your_cine.analyse d1046d56ba43ccc8
 # echotas.your_cine.doubts 827f6a5ae57829fe
