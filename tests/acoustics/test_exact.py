@@ -11,6 +11,7 @@ from echotas.acoustics.element import element_response
 from echotas.acoustics.exact import simulate_exact
 from echotas.acoustics.lens import lens_factor
 from echotas.acoustics.pulse import band_limits, probe_spectrum, two_way_spectrum
+from echotas.acoustics.pymust_reference import pymust_channels
 
 
 def simus(positions, reflectivity, scan, beam, preset="P4-2v"):
@@ -230,3 +231,13 @@ def test_beamformer_refuses(scan):
         delay_and_sum(np.zeros((1, 64, 5)), scan)
     with pytest.raises(ValueError, match="rf must be finite"):
         delay_and_sum(np.full((1, 64, 5), np.nan), scan, [0])
+
+
+@pytest.mark.parametrize("name", ["P4-2v", "C5-2v"])
+def test_reference_that_the_product_uses_is_the_one_of_these_tests(name, cloud):
+    scan = Scan(preset(name), n_beams=4, sector_deg=20.0, depth_m=0.05, start_m=0.02)
+    positions, reflectivity = cloud(5, depth_m=(0.03, 0.05), half_angle_deg=10)
+    ours = pymust_channels(positions, reflectivity, scan, 1)
+    np.testing.assert_allclose(ours, simus(positions, reflectivity, scan, 1, name), atol=1e-6 * np.abs(ours).max())
+    with pytest.raises(ValueError, match="one beam at a time without apodisation"):
+        pymust_channels(positions, reflectivity, replace(scan, transmit_apodisation="hann"), 1)

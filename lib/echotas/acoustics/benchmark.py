@@ -11,7 +11,6 @@ import math
 import os
 import resource
 import time
-import warnings
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from jaxtyping import Complex, Float
 from echotas.acoustics.engine import simulate
 from echotas.acoustics.exact import simulate_exact
 from echotas.acoustics.probe import phased_2p5_mhz
+from echotas.acoustics.pymust_reference import pymust_channels
 from echotas.acoustics.scan import Scan
 
 __all__ = [
@@ -173,26 +173,13 @@ def time_pymust(
 ) -> dict[int, float]:
     """Seconds that PyMUST's `simus` takes for one transmit of the scan's middle beam, by number of scatterers.
 
-    The first `n` scatterers are used, in 2-D; the probe must be straight.
+    The first `n` scatterers are used, in 2-D.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import pymust
-
-        probe, taken = scan.probe, {}
-        parameters = pymust.getparam("P4-2v")
-        parameters.fc, parameters.c, parameters.bandwidth = (
-            probe.freq_center_hz,
-            probe.speed_of_sound,
-            probe.bandwidth_percent,
-        )
-        parameters.baffle, parameters.fs, parameters.attenuation = probe.baffle, scan.sampling_hz, probe.attenuation_db
-        delays = scan.transmit_delays_s[[scan.n_beams // 2]]
-        for n in counts:
-            x, z = positions_m[None, :n, 0], positions_m[None, :n, 2]
-            start = time.perf_counter()
-            pymust.simus(x, z, reflectivity[None, :n], delays, parameters)
-            taken[int(n)] = time.perf_counter() - start
+    taken = {}
+    for n in counts:
+        start = time.perf_counter()
+        pymust_channels(positions_m[:n], reflectivity[:n], scan, scan.n_beams // 2)
+        taken[int(n)] = time.perf_counter() - start
     return taken
 
 

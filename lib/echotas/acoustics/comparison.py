@@ -1,14 +1,21 @@
-"""Comparing engines: test patches, point widths, image error, decorrelation by motion through the image plane."""
+"""Comparing engines: test patches, point widths, image error, speckle statistics, decorrelation by motion."""
 
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Complex, Float
+from jaxtyping import Bool, Complex, Float
 
 from echotas.acoustics.engine import simulate
 from echotas.acoustics.scan import Scan
 
-__all__ = ["elevation_decorrelation", "half_width", "patch_of_scatterers", "relative_error"]
+__all__ = [
+    "decorrelation",
+    "half_width",
+    "patch_of_scatterers",
+    "relative_error",
+    "speckle_statistics",
+    "window_of",
+]
 
 
 def patch_of_scatterers(
@@ -64,22 +71,75 @@ def relative_error(iq: np.ndarray, reference: np.ndarray, dynamic_range_db: floa
     return {"iq": float(difference), "log_correlation": float(np.corrcoef(*logs)[0, 1])}
 
 
-def elevation_decorrelation(
-    positions_m: Float[np.ndarray, "n 3"],
+def window_of(scan: Scan, depth_m: tuple[float, float], half_angle_deg: float) -> Bool[np.ndarray, "n_beams n_ranges"]:
+    """Samples of a frame within a range of depths and within +- an angle of the axis."""
+    beams = np.abs(np.degrees(scan.angles_rad)) <= half_angle_deg
+    ranges = (scan.ranges_m >= depth_m[0]) & (scan.ranges_m <= depth_m[1])
+    return beams[:, None] & ranges
+
+
+def decorrelation(
+    displaced_m: Float[np.ndarray, "n_steps n 3"],
     reflectivity: Float[np.ndarray, " n"],
     scan: Scan,
-    shifts_mm: Float[np.ndarray, " n_shifts"],
+    window: Bool[np.ndarray, "n_beams n_ranges"],
     method: str,
+    rank: int = 8,
+    elevation: bool = False,
     cache_dir: Path | None = None,
-) -> Float[np.ndarray, " n_shifts"]:
-    """Envelope correlation of a patch with itself after moving through the image plane, one value per shift.
+) -> Float[np.ndarray, " n_steps"]:
+    """Envelope correlation of every step with the first, in a window that stays where it is: nothing is tracked.
 
-    Taken over the samples above 10 % of the first image's maximum, so that the empty part of the sector does not count.
+    Args:
+        displaced_m: The scatterers of each step.
+        reflectivity: Their amplitudes.
+        scan: The scan.
+        window: Samples that count.
+        method: Engine, as in `simulate`.
+        rank: Separable kernels of "fast".
+        elevation: 3-D law with the elevation lens.
+        cache_dir: Folder of response tables.
     """
-    moved = (
-        positions_m[None] + np.stack([np.zeros_like(shifts_mm), 1e-3 * shifts_mm, np.zeros_like(shifts_mm)], 1)[:, None]
-    )
-    amplitude = np.repeat(reflectivity[None], len(shifts_mm), axis=0)
-    envelope = np.abs(simulate(moved, amplitude, scan, method=method, elevation=True, cache_dir=cache_dir))
-    shown = envelope[0] > 0.1 * envelope[0].max()
-    return np.array([np.corrcoef(image[shown], envelope[0][shown])[0, 1] for image in envelope])
+    amplitude = np.repeat(reflectivity[None], len(displaced_m), axis=0)
+    envelope = np.abs(simulate(displaced_m, amplitude, scan, method, rank, elevation, cache_dir=cache_dir))[:, window]
+    return np.array([np.corrcoef(step, envelope[0])[0, 1] for step in envelope])
+
+
+def speckle_statistics(
+    iq: Complex[np.ndarray, "n_beams n_ranges"], scan: Scan, window: Bool[np.ndarray, "n_beams n_ranges"]
+) -> dict[str, float]:
+    """First- and second-order statistics of speckle in a window.
+
+    Returns:
+        "snr": mean over standard deviation of the envelope, 1.91 for fully developed speckle; "lateral_beams" and
+        "axial_mm": half widths at half maximum of the envelope's autocovariance.
+    """
+    rows, columns = np.flatnonzero(window.any(axis=1)), np.flatnonzero(window.any(axis=0))
+    envelope = np.abs(iq[np.ix_(rows, columns)])
+    # The echo changes slowly with depth and steering; that must not pass for speckle.
+    envelope = envelope / _trend(columns, envelope.mean(axis=0))
+    envelope = envelope / _trend(rows, envelope.mean(axis=1))[:, None]
+    centred = envelope - envelope.mean()
+    spectrum = np.abs(np.fft.fft2(centred, (2 * len(rows), 2 * len(columns)))) ** 2
+    covariance = np.fft.ifft2(spectrum).real
+    overlap = np.outer(len(rows) - np.arange(len(rows)), len(columns) - np.arange(len(columns)))
+    covariance = covariance[: len(rows), : len(columns)] / overlap
+    return {
+        "snr": float(envelope.mean() / envelope.std()),
+        "lateral_beams": _half_width(covariance[:, 0]),
+        "axial_mm": _half_width(covariance[0]) * 1e3 * scan.range_step_m,
+    }
+
+
+def _trend(place: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Parabola through values."""
+    return np.polynomial.Polynomial.fit(place, values, 2)(place)
+
+
+def _half_width(profile: np.ndarray) -> float:
+    """Samples from the first, largest value to half of it; NaN if it never falls so low."""
+    below = np.flatnonzero(profile < profile[0] / 2)
+    if not len(below):
+        return float("nan")
+    i = below[0]
+    return float(i - 1 + (profile[i - 1] - profile[0] / 2) / (profile[i - 1] - profile[i]))

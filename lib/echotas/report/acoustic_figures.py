@@ -1,4 +1,4 @@
-"""Figures of the acoustic engines: envelopes in beams and ranges, decorrelation against displacement."""
+"""Figures of the acoustic engines: fields, echoes of points, envelopes, decorrelation, time."""
 
 from collections.abc import Mapping
 
@@ -8,7 +8,15 @@ from matplotlib.figure import Figure
 from echotas.acoustics import Scan
 from echotas.report.style import styled
 
-__all__ = ["decorrelation_curves", "engine_times", "envelope_panels"]
+__all__ = [
+    "decorrelation_curves",
+    "engine_times",
+    "envelope_histogram",
+    "envelope_panels",
+    "point_widths",
+    "pressure_map",
+    "signals",
+]
 
 MARKERS = ("o-", "s--", "^:", "d-.")
 
@@ -47,20 +55,114 @@ def envelope_panels(
 
 
 @styled
-def decorrelation_curves(displacement: np.ndarray, curves: Mapping[str, np.ndarray], label: str) -> Figure:
-    """Correlation against displacement, one curve per engine.
+def pressure_map(
+    pressure: np.ndarray, x_mm: np.ndarray, z_mm: np.ndarray, focus_mm: tuple[float, float], range_db: float = 40.0
+) -> Figure:
+    """Pressure in dB below its maximum beyond the first centimetre, over lateral position and depth.
 
     Args:
-        displacement: (n,) in the unit that `label` names.
-        curves: (n,) by name.
-        label: Axis label with unit.
+        pressure: (n_z, n_x), any linear unit.
+        x_mm: (n_x,) lateral positions.
+        z_mm: (n_z,) depths.
+        focus_mm: (lateral, depth) of the transmit focus, marked.
+        range_db: Range of the colours, dB.
+    """
+    figure = Figure(figsize=(4.6, 4.2), layout="constrained")
+    axes = figure.add_subplot()
+    level = 20 * np.log10(np.maximum(pressure / pressure[z_mm > 10].max(), 1e-9))
+    picture = axes.pcolormesh(
+        x_mm, z_mm, level, vmin=-range_db, vmax=0, cmap="magma", shading="nearest", rasterized=True
+    )
+    axes.plot(*focus_mm, "+", color="#56B4E9", markersize=12, label="focus")
+    axes.set(xlabel="lateral (mm)", ylabel="depth (mm)", aspect="equal")
+    axes.invert_yaxis()
+    axes.grid(False)
+    axes.legend(loc="upper right")
+    figure.colorbar(picture, ax=axes, label="RMS pressure (dB)")
+    return figure
+
+
+@styled
+def signals(time_us: np.ndarray, traces: Mapping[str, np.ndarray], title: str) -> Figure:
+    """Signals over one another, the later ones dashed.
+
+    Args:
+        time_us: (n,).
+        traces: (n,) by name, in one linear unit.
+        title: What is shown.
+    """
+    figure = Figure(figsize=(6.4, 2.6), layout="constrained")
+    axes = figure.add_subplot()
+    largest = max(np.abs(values).max() for values in traces.values())
+    for style, (name, values) in zip(("-", "--", ":"), traces.items(), strict=False):
+        axes.plot(time_us, values / largest, style, label=name, linewidth=1.6)
+    axes.set(xlabel="time (us)", ylabel="echo (of the largest)", title=title)
+    axes.legend()
+    return figure
+
+
+@styled
+def point_widths(depth_mm: np.ndarray, widths_mm: Mapping[str, np.ndarray]) -> Figure:
+    """Axial and lateral width of a point's echo over depth.
+
+    Args:
+        depth_mm: (n,).
+        widths_mm: (n, 2), axial and lateral, by engine.
+    """
+    figure = Figure(figsize=(6.4, 2.8), layout="constrained")
+    for column, axes in enumerate(figure.subplots(1, 2)):
+        for style, (name, values) in zip(MARKERS, widths_mm.items(), strict=False):
+            axes.plot(depth_mm, values[:, column], style, label=name)
+        axes.set(
+            xlabel="depth (mm)", ylabel=f"{('axial', 'lateral')[column]} width at half maximum (mm)", ylim=(0, None)
+        )
+    axes.legend()
+    return figure
+
+
+@styled
+def envelope_histogram(envelopes: Mapping[str, np.ndarray]) -> Figure:
+    """Distribution of speckle envelopes over their mean, beside Rayleigh's.
+
+    Args:
+        envelopes: (n,) by engine.
     """
     figure = Figure(figsize=(4.6, 3.0), layout="constrained")
     axes = figure.add_subplot()
-    for style, (name, values) in zip(MARKERS, curves.items(), strict=False):
-        axes.plot(displacement, values, style, label=name)
-    axes.set(xlabel=label, ylabel="correlation of the envelope", ylim=(-0.1, 1.05))
+    edges = np.linspace(0, 3.5, 36)
+    for style, (name, values) in zip(("-", "--", ":", "-."), envelopes.items(), strict=False):
+        density, _ = np.histogram(values / values.mean(), edges, density=True)
+        axes.plot((edges[:-1] + edges[1:]) / 2, density, style, label=name)
+    x = np.linspace(0, 3.5, 200)
+    axes.plot(
+        x,
+        np.pi / 2 * x * np.exp(-np.pi / 4 * x**2),
+        color="#999999",
+        zorder=0,
+        linewidth=4,
+        alpha=0.5,
+        label="Rayleigh",
+    )
+    axes.set(xlabel="envelope over its mean", ylabel="density")
     axes.legend()
+    return figure
+
+
+@styled
+def decorrelation_curves(panels: Mapping[str, tuple[np.ndarray, Mapping[str, np.ndarray]]]) -> Figure:
+    """Correlation with the first frame against displacement, one panel per motion, one curve per engine.
+
+    Args:
+        panels: Axis label with unit -> (displacement (n,), correlation (n,) by engine).
+    """
+    figure = Figure(figsize=(2.6 * len(panels) + 0.6, 2.8), layout="constrained")
+    axes_list = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
+    for axes, (label, (displacement, curves)) in zip(axes_list, panels.items(), strict=True):
+        for style, (name, values) in zip(MARKERS, curves.items(), strict=False):
+            axes.plot(displacement, values, style, label=name)
+        axes.set(xlabel=label, ylim=(-0.15, 1.05))
+    axes_list[0].set_ylabel("correlation of the envelope")
+    axes_list[0].legend()
     return figure
 
 
