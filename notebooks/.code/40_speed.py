@@ -190,7 +190,7 @@ display(
 # echotas a757a6ea3e0c7793
 # echotas.acoustics 9c602fb17984327f
 # echotas.acoustics.beamform df4e6414716c9ae4
-# echotas.acoustics.benchmark 65b247f16d6a3711
+# echotas.acoustics.benchmark 8ad593b3b406127a
 # echotas.acoustics.bmode b8b3738eb70c8a9f
 # echotas.acoustics.element c2c50805b3dcb7ab
 # echotas.acoustics.elevation 44034427b97767c1
@@ -201,6 +201,7 @@ display(
 # echotas.acoustics.noise 37933b18233bec78
 # echotas.acoustics.probe 3a26189800cc63db
 # echotas.acoustics.pulse eb05ee0d46132f00
+# echotas.acoustics.pymust_reference d8367e0fb655c529
 # echotas.acoustics.response 9b4999bb2527b1c2
 # echotas.acoustics.scan a00ee493690bf87a
 # echotas.acoustics.scan_conversion 0aa5bf65cac752f0
@@ -232,7 +233,7 @@ display(
 # echotas.pipeline.metrics_file f26d337017427e44
 # echotas.records a933352ac1d7dc86
 # echotas.report 3032fd0b6f03c03c
-# echotas.report.acoustic_figures c2d9969c6ef3c8bf
+# echotas.report.acoustic_figures 9ecf2a1ec4591719
 # echotas.report.bland_altman d0bc34e7073122b9
 # echotas.report.bullseye b958d07d7b7ba65b
 # echotas.report.cine b6e472e5f28cfb38
