@@ -77,7 +77,7 @@ def pressure_map(
     axes.set(xlabel="lateral (mm)", ylabel="depth (mm)", aspect="equal")
     axes.invert_yaxis()
     axes.grid(False)
-    axes.legend(loc="upper right")
+    axes.legend(loc="upper right", labelcolor="white")
     figure.colorbar(picture, ax=axes, label="RMS pressure (dB)")
     return figure
 
@@ -110,11 +110,14 @@ def point_widths(depth_mm: np.ndarray, widths_mm: Mapping[str, np.ndarray]) -> F
         widths_mm: (n, 2), axial and lateral, by engine.
     """
     figure = Figure(figsize=(6.4, 2.8), layout="constrained")
+    largest = np.max([np.max(values, axis=0) for values in widths_mm.values()], axis=0)
     for column, axes in enumerate(figure.subplots(1, 2)):
         for style, (name, values) in zip(MARKERS, widths_mm.items(), strict=False):
             axes.plot(depth_mm, values[:, column], style, label=name)
         axes.set(
-            xlabel="depth (mm)", ylabel=f"{('axial', 'lateral')[column]} width at half maximum (mm)", ylim=(0, None)
+            xlabel="depth (mm)",
+            ylabel=f"{('axial', 'lateral')[column]} width at half maximum (mm)",
+            ylim=(0, 1.15 * largest[column]),
         )
     axes.legend()
     return figure

@@ -58,7 +58,7 @@ def bullseye(
     Raises:
         ValueError: A view has no segments, or has not six values.
     """
-    return bullseyes({title: values}, {title: accepted} if accepted else None, "", label, norm, cmap, number_format)
+    return bullseyes({"": values}, {"": accepted} if accepted else None, title, label, norm, cmap, number_format)
 
 
 @styled

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from echotas.report.style import styled, tracker_look
 
@@ -34,6 +35,9 @@ def accuracy_and_speed(rows: Sequence[Mapping[str, Any]], title: str = "") -> Fi
         axes.plot(row["ms_per_frame"], row["mte_mm"], look.marker, color=look.color, ms=8, label=row["name"])
     axes.set(xscale="log", xlabel="time (ms per frame, 180 points)", ylabel="mean error (mm)")
     axes.set_ylim(bottom=0)
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
     left_out = [row["name"] for row in rows if row not in timed]
     if timed:
         axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))

@@ -84,6 +84,7 @@ _LOOKS = {
     "lucas_kanade": Look("#56B4E9", "s", "--"),
     "lucas_kanade_mesh": Look("#4477AA", "s", "--"),
     "tas_net": Look("#D55E00", "o", "-"),
+    "tas_net_pretrained": Look("#F2B48A", "o", "--"),
     "cotracker": Look("#AA3377", "o", "-"),
     "cotracker3": Look("#CC79A7", "^", "-"),
     "echotracker": Look("#009E73", "o", "-"),
