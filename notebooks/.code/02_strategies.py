@@ -136,8 +136,12 @@ display(
         f"Correlation error on {len(templates)} {kind} templates, smallest first: **{order}** ("
         + ", ".join(f"{s} {v['error']:.3f}" for s, v in summary.items())
         + "). "
-        "The templates are virtual and their decorrelation has its own cause (motion through the elevation beam), so this tests the strategies and not the realism of the templates. "
-        "Next: 03, what the data engine makes of it."
+        + (
+            "One cine of your own: its motion is the one tracked here, and its speckle may be finer or coarser than the simulated scan's. "
+            if template_file
+            else "The templates are virtual and their decorrelation has its own cause (motion through the elevation beam), so this tests the strategies and not the realism of the templates. "
+        )
+        + "Next: 03, what the data engine makes of it."
     )
 )
 
@@ -205,7 +209,7 @@ display(
 # echotas.records a933352ac1d7dc86
 # echotas.report 3032fd0b6f03c03c
 # echotas.report.bland_altman d0bc34e7073122b9
-# echotas.report.bullseye b958d07d7b7ba65b
+# echotas.report.bullseye 7cc36c8ffcef40d3
 # echotas.report.cine b6e472e5f28cfb38
 # echotas.report.correlation_curves 9d8591ddfeb8ff62
 # echotas.report.curves ee157656f3abbb72
@@ -214,7 +218,7 @@ display(
 # echotas.report.m_mode 2f57ee3ee04ee101
 # echotas.report.movies 1f6c1966584ab946
 # echotas.report.overlay 2943d7feb9d2185a
-# echotas.report.style 186af77e6d30ce72
+# echotas.report.style 1869e9c2e0bb32cf
 # echotas.report.tables 2908e60b8569edee
 # echotas.seeds 10083860965dc54e
 # echotas.simulation aa72e2d541c5f34d

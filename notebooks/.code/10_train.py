@@ -134,7 +134,7 @@ display(
 # echotas.records a933352ac1d7dc86
 # echotas.report 3032fd0b6f03c03c
 # echotas.report.bland_altman d0bc34e7073122b9
-# echotas.report.bullseye b958d07d7b7ba65b
+# echotas.report.bullseye 7cc36c8ffcef40d3
 # echotas.report.cine b6e472e5f28cfb38
 # echotas.report.correlation_curves 9d8591ddfeb8ff62
 # echotas.report.curves ee157656f3abbb72
@@ -143,7 +143,7 @@ display(
 # echotas.report.m_mode 2f57ee3ee04ee101
 # echotas.report.movies 1f6c1966584ab946
 # echotas.report.overlay 2943d7feb9d2185a
-# echotas.report.style 186af77e6d30ce72
+# echotas.report.style 1869e9c2e0bb32cf
 # echotas.report.tables 2908e60b8569edee
 # echotas.report.training_curve e83baf7c860697b3
 # echotas.seeds 10083860965dc54e
