@@ -7,13 +7,15 @@ beyond the focus.
 """
 
 import numpy as np
+import scipy.fft
 import torch
-from jaxtyping import Complex, Float
+from jaxtyping import Complex, Float, Int
 
 from echotas.acoustics.scan import Scan
 
-__all__ = ["delay_and_sum", "receive_aperture"]
+__all__ = ["beamform", "delay_and_sum", "receive_aperture"]
 
+TAIL_SAMPLES = 64
 UPSAMPLING = 2
 """Baseband is resampled this much finer (by FFT) before 4-point interpolation, which then errs by about 1e-3 at the
 band's edge."""
@@ -59,20 +61,28 @@ def delay_and_sum(
         )
     if not np.isfinite(rf).all():
         raise ValueError("rf must be finite, got NaN or infinite samples")
+    return beamform(torch.as_tensor(rf, dtype=torch.float32), scan, beams).numpy()
+
+
+def beamform(
+    rf: Float[torch.Tensor, "n_tx n_elements n_samples"], scan: Scan, beams: Int[np.ndarray, " n_tx"]
+) -> Complex[torch.Tensor, "n_tx n_ranges"]:
+    """`delay_and_sum` of a tensor that has been checked, on the tensor's device."""
+    device = rf.device
     rate, speed, centre = scan.sampling_hz * UPSAMPLING, scan.probe.speed_of_sound, scan.probe.freq_center_hz
     aperture = receive_aperture(scan, beams, scan.ranges_m)
     element_x, element_z = scan.probe.element_x_m[:, None], scan.probe.element_z_m[:, None]
-    iq = np.empty((len(beams), scan.n_ranges), np.complex64)
+    iq = torch.empty((len(beams), scan.n_ranges), dtype=torch.complex64, device=device)
     for row, beam in enumerate(beams):
-        baseband = _baseband(torch.as_tensor(rf[row], dtype=torch.float32), scan)  # (n_elements, 2 n_samples)
+        baseband, shift_hz = _baseband(rf[row], scan)  # (n_elements, 2 n_samples)
         lateral, depth = scan.ranges_m * np.sin(scan.angles_rad[beam]), scan.ranges_m * np.cos(scan.angles_rad[beam])
         to_pixel = np.hypot(lateral - element_x, depth - element_z)
         delay = (scan.ranges_m + to_pixel) / speed + scan.centre_delays_s[beam]
-        values = _interpolate(baseband, torch.tensor(delay * rate))
-        turns = centre * (delay - 2 * scan.ranges_m / speed)
-        phase = torch.tensor(2 * np.pi * (turns - np.round(turns)), dtype=torch.float32)
-        rotation = torch.polar(torch.tensor(aperture[row], dtype=torch.float32), phase)
-        iq[row] = (values * rotation).sum(dim=0).numpy()
+        values = _interpolate(baseband, torch.tensor(delay * rate, device=device))
+        turns = shift_hz * delay - centre * 2 * scan.ranges_m / speed
+        phase = torch.tensor(2 * np.pi * (turns - np.round(turns)), dtype=torch.float32, device=device)
+        rotation = torch.polar(torch.tensor(aperture[row], dtype=torch.float32, device=device), phase)
+        iq[row] = (values * rotation).sum(dim=0)
     return iq
 
 
@@ -88,15 +98,20 @@ def scan_beams(scan: Scan, transmits: np.ndarray | list[int] | None) -> np.ndarr
     return beams
 
 
-def _baseband(rf: torch.Tensor, scan: Scan) -> torch.Tensor:
-    """Analytic signal times exp(-i 2 pi fc t), `UPSAMPLING` times finer, complex64 (n_elements, n)."""
+def _baseband(rf: torch.Tensor, scan: Scan) -> tuple[torch.Tensor, float]:
+    """Analytic signal shifted down by about the centre frequency, `UPSAMPLING` times finer, and by how much, Hz.
+
+    The shift is a whole number of frequency bins, so that it is a move of the spectrum: complex64 (n_elements, n).
+    """
     n_samples = rf.shape[-1]
-    spectrum = torch.fft.rfft(rf.double(), n=2 * n_samples)  # zero-padded: no wrap from the end to the start
+    length = scipy.fft.next_fast_len(n_samples + TAIL_SAMPLES, real=True)  # zero-padded: no wrap from end to start
+    spectrum = torch.fft.rfft(rf, n=length)
     spectrum[..., 1:-1] *= 2
-    fine = torch.fft.ifft(spectrum, n=2 * n_samples * UPSAMPLING)[..., : n_samples * UPSAMPLING] * UPSAMPLING
-    time = torch.arange(fine.shape[-1], dtype=torch.float64) / (scan.sampling_hz * UPSAMPLING)
-    turns = torch.remainder(scan.probe.freq_center_hz * time, 1.0)
-    return (fine * torch.polar(torch.ones_like(turns), -2 * torch.pi * turns)).to(torch.complex64)
+    shift = round(scan.probe.freq_center_hz / scan.sampling_hz * length)
+    fine = torch.zeros((*rf.shape[:-1], length * UPSAMPLING), dtype=torch.complex64, device=rf.device)
+    fine[..., : spectrum.shape[-1] - shift] = spectrum[..., shift:]
+    fine[..., -shift:] = spectrum[..., :shift]
+    return torch.fft.ifft(fine)[..., : n_samples * UPSAMPLING] * UPSAMPLING, shift * scan.sampling_hz / length
 
 
 def _interpolate(signal: torch.Tensor, position: torch.Tensor) -> torch.Tensor:
@@ -106,11 +121,14 @@ def _interpolate(signal: torch.Tensor, position: torch.Tensor) -> torch.Tensor:
     first = below.long() - 1
     inside = (first >= 0) & (first <= signal.shape[-1] - 4)
     first = torch.where(inside, first, 0)
-    weights = (
-        -t * (t - 1) * (t - 2) / 6,
-        (t + 1) * (t - 1) * (t - 2) / 2,
-        -(t + 1) * t * (t - 2) / 2,
-        (t + 1) * t * (t - 1) / 6,
+    weights = torch.stack(
+        [
+            -t * (t - 1) * (t - 2) / 6,
+            (t + 1) * (t - 1) * (t - 2) / 2,
+            -(t + 1) * t * (t - 2) / 2,
+            (t + 1) * t * (t - 1) / 6,
+        ],
+        dim=-1,
     )
-    value = sum(torch.gather(signal, -1, first + tap) * weight for tap, weight in enumerate(weights))
-    return value * inside
+    taps = signal.unfold(-1, 4, 1)[torch.arange(len(signal), device=signal.device)[:, None], first]
+    return (taps * (weights * inside[..., None])).sum(dim=-1)

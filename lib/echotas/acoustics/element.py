@@ -14,7 +14,7 @@ from jaxtyping import Complex, Float
 
 from echotas.acoustics.probe import Probe
 
-__all__ = ["element_field", "element_response"]
+__all__ = ["element_field", "element_response", "propagation"]
 
 NEPER_PER_DB = math.log(10) / 20
 
@@ -50,31 +50,68 @@ def element_field(
     freq_hz: Float[np.ndarray, " n_freqs"],
     distance_m: Float[np.ndarray, "n_points n_elements n_segments"],
     amplitude: Float[np.ndarray, "n_points n_elements n_segments"],
-    reference_m: Float[np.ndarray, "*element"] | float,
+    reference_m: Float[np.ndarray, "n_points n_elements"] | float,
     probe: Probe,
     device: torch.device | str = "cpu",
 ) -> Complex[torch.Tensor, "n_freqs n_points n_elements"]:
-    """G of every element at every point, its phase counted from a reference distance (one for each element, or one number).
+    """G of every element at every point, its phase counted from a reference distance.
 
-    Only the difference to the reference reaches single precision.
+    Args:
+        freq_hz: Evenly spaced frequencies, Hz.
+        distance_m: As returned by `element_response`.
+        amplitude: As returned by `element_response`.
+        reference_m: Distance whose phase is left out, m; (n_points or 1, n_elements or 1), or one number.
+        probe: The array.
+        device: Where the result lies, a torch device.
     """
-    reference = np.asarray(reference_m)[..., None]
-    excess = torch.tensor(distance_m - reference, dtype=torch.float32, device=device)
+    path = distance_m - np.asarray(reference_m)[..., None]
     level = torch.tensor(amplitude / amplitude.shape[-1], dtype=torch.float32, device=device)
-    per_metre = torch.tensor(-2 * np.pi / probe.speed_of_sound * freq_hz, dtype=torch.float32, device=device)
-    lost = None
-    if probe.attenuation_db:
-        decay = NEPER_PER_DB * probe.attenuation_db * 100 * freq_hz / 1e6  # 1/m at each frequency
-        lost = torch.tensor(-decay, dtype=torch.float32, device=device)[:, None, None]
-        path = torch.tensor(distance_m, dtype=torch.float32, device=device)
     total = None
     for part in range(level.shape[-1]):
-        strength = level[..., part].expand(len(freq_hz), -1, -1)
-        if lost is not None:
-            strength = strength * torch.exp(lost * path[..., part])
-        field = torch.polar(strength.contiguous(), per_metre[:, None, None] * excess[..., part])
+        lost = distance_m[..., part] if probe.attenuation_db else None
+        field = propagation(freq_hz, path[..., part], probe, lost, device).mul_(level[..., part])
         total = field if total is None else total.add_(field)
     return total
+
+
+def propagation(
+    freq_hz: Float[np.ndarray, " n_freqs"],
+    path_m: Float[np.ndarray, "*shape"],
+    probe: Probe,
+    lossy_path_m: Float[np.ndarray, "*shape"] | None = None,
+    device: torch.device | str = "cpu",
+) -> Complex[torch.Tensor, "n_freqs *shape"]:
+    """exp(-i k path - a(f) lossy_path) at evenly spaced frequencies, complex64.
+
+    On an even grid f = f_0 + (m a + b) step the exponential is a product of one of a few coarse and one of a few fine
+    steps, so that only 2 sqrt(n_freqs) sines are needed. Whole turns are taken out in double precision.
+
+    Args:
+        freq_hz: Evenly spaced frequencies, Hz.
+        path_m: Length that turns the phase, m.
+        probe: Its speed of sound and attenuation.
+        lossy_path_m: Length over which the medium attenuates, m; none if None.
+        device: Where the result lies, a torch device.
+    """
+    count = len(freq_hz)
+    step_hz = (freq_hz[-1] - freq_hz[0]) / max(count - 1, 1)
+    n_fine = math.isqrt(max(count - 1, 0)) + 1
+    fine_hz, coarse_hz = step_hz * np.arange(n_fine), freq_hz[0] + step_hz * np.arange(0, count, n_fine)
+    path = torch.as_tensor(path_m, dtype=torch.float64, device=device)
+    lossy = None
+    if lossy_path_m is not None:
+        lossy = torch.as_tensor(lossy_path_m * (NEPER_PER_DB * probe.attenuation_db * 100 / 1e6), device=device)
+
+    def factors(hz: np.ndarray) -> torch.Tensor:
+        frequency = torch.as_tensor(hz, device=device).reshape(-1, *(1,) * path.ndim)
+        turns = frequency * (path / -probe.speed_of_sound)
+        turns -= torch.round(turns)
+        phase = turns.float() * (2 * torch.pi)
+        size = torch.ones_like(phase) if lossy is None else torch.exp(-frequency * lossy).float()
+        return torch.polar(size, phase)
+
+    product = factors(coarse_hz)[:, None] * factors(fine_hz)
+    return product.flatten(0, 1)[:count]
 
 
 def _obliquity(cosine: np.ndarray, probe: Probe) -> np.ndarray:

@@ -63,14 +63,8 @@ def pressure_field(
 def _rms(points: np.ndarray, freq_hz: np.ndarray, fire: np.ndarray, probe: Probe, elevation: bool) -> np.ndarray:
     distance, amplitude = element_response(points, probe, elevation)
     # Only the modulus counts, so every point may have its own zero of phase; the mean keeps differences small.
-    reference = distance.mean(axis=(1, 2))
-    field = element_field(
-        freq_hz, distance - reference[:, None, None] + reference.mean(), amplitude, reference.mean(), probe
-    )
+    field = element_field(freq_hz, distance, amplitude, distance.mean(axis=(1, 2))[:, None], probe)
     pressure = torch.bmm(field, torch.tensor(fire[:, :, None].astype(np.complex64)))[..., 0].numpy().T
     if elevation:
         pressure = pressure * lens_factor(points[:, 1], np.linalg.norm(points, axis=1), freq_hz, probe)
-    if probe.attenuation_db:
-        lost = np.log(10) / 20 * probe.attenuation_db * 100 * freq_hz / 1e6 * (reference - reference.mean())[:, None]
-        pressure = pressure * np.exp(-lost)
     return np.sqrt((np.abs(pressure) ** 2).mean(axis=1))
