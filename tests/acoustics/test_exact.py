@@ -4,12 +4,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from echo_points import at, pymust, relative_l2
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from echotas.acoustics import Probe, Scan, delay_and_sum, phased_2p5_mhz, simulate, simulate_channels
 from echotas.acoustics.element import element_response
-from echotas.acoustics.exact import simulate_exact
-from echotas.acoustics.lens import lens_factor
+from echotas.acoustics.exact import Accuracy, simulate_exact
+from echotas.acoustics.lens import ShellLens, lens_factor
+from echotas.acoustics.patches import far_field_step_m, shell_field
 from echotas.acoustics.pulse import band_limits, probe_spectrum, two_way_spectrum
 from echotas.acoustics.pymust_reference import pymust_channels
 
@@ -84,8 +88,8 @@ def preset(name, **changes):
 )
 def test_rf_matches_pymust_for_other_probes_baffles_and_transmits(name, changes, scan_changes, cloud):
     probe = preset(name, **changes)
-    settings = {"n_beams": 6, "sector_deg": 40.0, "depth_m": 0.06, "start_m": 0.01} | scan_changes
-    scan = Scan(probe, **settings)
+    chosen = {"n_beams": 6, "sector_deg": 40.0, "depth_m": 0.06, "start_m": 0.01} | scan_changes
+    scan = Scan(probe, **chosen)
     positions, reflectivity = cloud(30, depth_m=(max(scan.start_m, 0.02), scan.depth_m), half_angle_deg=25)
     beam = 1
     ours = simulate_channels(positions, reflectivity, scan, [beam])[0]
@@ -134,6 +138,64 @@ def test_beam_window_leaves_the_beamformed_image_nearly_as_it_is(scan, cloud):
     windowed = simulate_exact(positions, reflectivity, scan, beam_window_deg=12.0)
     narrow = simulate_exact(positions, reflectivity, scan, beam_window_deg=3.0)
     assert relative_l2(windowed, exact) < 0.01 < relative_l2(narrow, exact)
+
+
+@pytest.mark.parametrize(
+    ("changes", "scan_changes", "elevation"),
+    [
+        ({}, {}, False),
+        ({"attenuation_db": 0.5, "baffle": 1.75}, {"transmit": "plane", "n_simultaneous": 2}, False),
+        ({}, {}, True),
+        ({"radius_m": 0.05}, {}, False),
+    ],
+)
+def test_patches_change_nothing_beyond_their_tolerance(changes, scan_changes, elevation, cloud):
+    chosen = {"n_beams": 4, "sector_deg": 60.0, "depth_m": 0.12, "start_m": 0.02} | scan_changes
+    scan = Scan(phased_2p5_mhz(**changes), **chosen)
+    # Dense, so that the shells beyond some 3 cm go by patches.
+    positions, reflectivity = cloud(6000, depth_m=(0.02, 0.12), half_angle_deg=15, slab_m=5e-3)
+    direct = simulate_channels(positions, reflectivity, scan, [0, 2], elevation, accuracy=Accuracy(field_tolerance=0))
+    patched = simulate_channels(positions, reflectivity, scan, [0, 2], elevation)
+    assert 0 < relative_l2(patched, direct) < 1e-4
+
+
+@settings(max_examples=8, deadline=None)
+@given(near_mm=st.floats(30, 140), length_mm=st.floats(1, 20), first_deg=st.floats(-80, 60), seed=st.integers(0, 99))
+def test_field_of_any_patch_is_met(near_mm, length_mm, first_deg, seed):
+    probe = phased_2p5_mhz()
+    near, far = near_mm / 1e3, (near_mm + min(length_mm, 1e3 * far_field_step_m(near_mm / 1e3, probe))) / 1e3
+    rng = np.random.default_rng(seed)
+    r, angle = rng.uniform(near, far, 50), np.radians(first_deg + rng.uniform(0, 8, 50))
+    points = np.stack([r * np.sin(angle), 0 * r, r * np.cos(angle)], axis=1)
+    field = shell_field(probe, near, far, points, False, 4e-5)
+    patch = np.searchsorted(field.low[:, 1], angle, side="right") - 1
+    values = field.functions(np.stack([r, angle], axis=1)[:, None], patch)[:, 0]  # (n, n_functions)
+    freq_hz = np.array([1.5e6, 2.5e6, 3.5e6])
+    met = torch.einsum("nq,fnqe->fne", values.to(torch.complex64), field.amplitudes(freq_hz)[:, patch])
+    distance, amplitude = element_response(points, probe, False)
+    exact = amplitude[..., 0] * np.exp(-2j * np.pi * freq_hz[:, None, None] / 1540.0 * (distance[..., 0] - r[:, None]))
+    assert relative_l2(met.numpy(), exact) < 2e-4
+    assert field.n_functions < 45
+
+
+def test_accuracy_refuses():
+    for values, message in (
+        ({"band_db": 3.0}, "band_db must be negative, got 3"),
+        ({"pulse_margin_s": 0.0}, "pulse_margin_s must be positive, got 0"),
+        ({"field_tolerance": -1.0}, r"field_tolerance must be in \[0, 0.1\), got -1"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            Accuracy(**values)
+
+
+def test_lens_of_a_shell_is_its_formula():
+    probe, rng, freq_hz = phased_2p5_mhz(), np.random.default_rng(0), np.linspace(1e6, 4e6, 40)
+    r, y = rng.uniform(0.06, 0.08, 4000), rng.uniform(-8e-3, 8e-3, 4000)
+    exact = lens_factor(y, r, freq_hz, probe) ** 2
+    met = ShellLens(y, r, freq_hz, probe)(y, r).numpy()
+    assert 0 < np.abs(met - exact).max() < 3e-5 * np.abs(exact).max()
+    few = ShellLens(y[:9], r[:9], freq_hz, probe)(y[:9], r[:9]).numpy()
+    np.testing.assert_array_equal(few, exact[:9].astype(np.complex64))
 
 
 def test_attenuation_weakens_by_distance_and_frequency():

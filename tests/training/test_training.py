@@ -4,6 +4,7 @@ import dataclasses
 import itertools
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -95,12 +96,15 @@ def test_curve_has_a_row_per_report_and_validates_at_the_end(straight):
     assert straight.n_steps == 6 and straight.seconds > 0
 
 
-def test_finished_training_is_not_repeated(straight, sequences):
+def test_finished_training_is_not_repeated_but_its_curve_is_told_again(straight, sequences):
     rows = []
     again = train(
         CONFIG, sequences[:2], sequences[2:], straight.weights_path.parent, callback=lambda *row: rows.append(row)
     )
-    assert rows == [] and len(again.curve) == 6
+    assert [(step, row["loss"]) for step, row in rows] == list(
+        zip(again.curve["step"], again.curve["loss"], strict=True)
+    )
+    pd.testing.assert_frame_equal(again.curve, straight.curve)
 
 
 def test_two_processes_train_the_weights_of_one(straight, sequences, tmp_path):

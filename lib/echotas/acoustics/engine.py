@@ -39,7 +39,7 @@ def simulate(
         reflectivity: Signed amplitude of each scatterer, (n_frames, n), or (n,) if constant.
         scan: The scan.
         method: "fast", the tabulated response (1-3 % of the exact IQ beyond 3 cm at rank 8); "exact", the frequency sum
-            for every scatterer (seconds to minutes per frame); "cole", one real lateral profile per depth and one
+            for every scatterer (seconds per frame); "cole", one real lateral profile per depth and one
             pulse, kept as a baseline: right statistics, wrong speckle pattern.
         rank: Separable kernels per range of "fast".
         elevation: Let the elevation lens weight scatterers off the image plane (3-D spreading law). Otherwise the

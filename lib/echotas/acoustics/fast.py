@@ -45,20 +45,16 @@ class FastModel:
         self.device = torch.device(device)
         self._shape = (len(plan.row_angles_rad), len(plan.column_ranges_m))
         self._coef = torch.from_numpy(response.coef).to(self.device)
-        self._pieces = _pieces(plan.block_edges)
-        self._axial = [
-            _axial_matrix(*response.axial[block], share).to(self.device) for block, _, _, share in self._pieces
-        ]
+        self._blocks = list(itertools.pairwise(plan.block_edges.tolist()))
+        self._axial = _convolution(_along_columns(response.axial, self._blocks)).to(self.device)
         self._n_terms = 1
         if plan.elevation:
             nodes = plan.scan.start_m + plan.scan.range_step_m * (plan.block_edges - plan.n_front)
             table = build_elevation_table(plan.scan, nodes, elevation_terms)
             self._n_terms = elevation_terms
             self._lens_taps = table.filters.shape[-1]
-            self._lens = [
-                _axial_matrix(table.filters[block], table.filters[block + 1], share, term_first=False).to(self.device)
-                for block, _, _, share in self._pieces
-            ]
+            ends = np.stack([table.filters[:-1], table.filters[1:]], axis=1)
+            self._lens = _convolution(_along_columns(ends, self._blocks)).to(self.device)
             parts = np.concatenate([table.amplitudes.real, table.amplitudes.imag])
             self._amplitudes = torch.from_numpy(parts)[None]  # (1, 2 n_terms, n_nodes, n_elevations)
             columns = np.arange(self._shape[1])
@@ -112,30 +108,23 @@ class FastModel:
         grid = self._filter_elevation(grid) if self.plan.elevation else grid[..., 0]
         plan, n_frames = self.plan, len(grid)
         n_beams, n_offsets, n_taps = plan.scan.n_beams, 2 * plan.n_side + 1, 2 * plan.half_window + 1
-        out = torch.zeros((n_beams, n_frames, self._shape[1] + n_taps - 1), dtype=torch.complex64, device=self.device)
-        for (block, low, high, _), axial in zip(self._pieces, self._axial, strict=True):
-            size = high - low
+        kernels = torch.empty((n_beams, plan.rank, n_frames, self._shape[1]), dtype=torch.complex64, device=self.device)
+        for (low, high), coef in zip(self._blocks, self._coef, strict=True):
             rows = grid[:, :, low:high].transpose(0, 1).contiguous()  # (n_rows, n_frames, size)
-            stride = n_frames * size
+            stride = n_frames * (high - low)
             # Beam b sees the rows from rows_per_beam * b on: overlapping windows of the same memory.
             seen = rows.as_strided((n_beams, n_offsets, stride), (plan.rows_per_beam * stride, stride, 1))
-            kernels = torch.bmm(self._coef[block], seen).reshape(n_beams, plan.rank, n_frames, size)
-            kernels = kernels.transpose(1, 2).reshape(n_beams * n_frames, plan.rank * size)
-            out[:, :, low : high + n_taps - 1] += (kernels @ axial).reshape(n_beams, n_frames, -1)
+            kernels[..., low:high] = torch.bmm(coef, seen).reshape(n_beams, plan.rank, n_frames, high - low)
+        out = _convolve(kernels.permute(2, 0, 1, 3).flatten(0, 1), self._axial, n_taps)
         first = plan.n_front + plan.half_window
-        return out[:, :, first : first + plan.scan.n_ranges].transpose(0, 1).cpu().numpy()
+        return out[:, first : first + plan.scan.n_ranges].reshape(n_frames, n_beams, -1).cpu().numpy()
 
     def _filter_elevation(self, grid: torch.Tensor) -> torch.Tensor:
         """Apply each term's axial filter and sum the terms, complex64 (n_frames, n_rows, n_columns)."""
         n_frames, n_rows, n_columns, _ = grid.shape
-        padded = torch.zeros(
-            (n_frames, n_rows, n_columns + self._lens_taps - 1), dtype=torch.complex64, device=self.device
-        )
-        for (_, low, high, _), lens in zip(self._pieces, self._lens, strict=True):
-            terms = grid[:, :, low:high].reshape(n_frames * n_rows, -1)  # columns x terms
-            padded[:, :, low : high + self._lens_taps - 1] += (terms @ lens).reshape(n_frames, n_rows, -1)
+        out = _convolve(grid.flatten(0, 1).transpose(1, 2), self._lens, self._lens_taps)
         half = self._lens_taps // 2
-        return padded[:, :, half : half + n_columns]
+        return out[:, half : half + n_columns].reshape(n_frames, n_rows, n_columns)
 
     def _grid_order(self, positions: Float[np.ndarray, "n 3"]) -> Int[np.ndarray, " n"]:
         """Order of the scatterers along the grid's memory, row by row."""
@@ -194,28 +183,46 @@ def fast_model(
     return FastModel(load_response(plan, cache_dir), device, elevation_terms)
 
 
-def _pieces(edges: np.ndarray) -> list[tuple[int, int, int, np.ndarray]]:
-    """Blocks cut into short runs: (block, first column, end column, position of each column within the block, 0..1)."""
-    pieces = []
-    for block, (low, high) in enumerate(itertools.pairwise(edges.tolist())):
-        n_pieces = -(-(high - low) // COLUMNS_PER_PIECE)
-        cuts = np.linspace(low, high, n_pieces + 1).round().astype(int).tolist()
-        for start, stop in itertools.pairwise(cuts):
-            pieces.append((block, start, stop, (np.arange(start, stop) - low) / (high - low)))
-    return pieces
+def _along_columns(ends: np.ndarray, blocks: list[tuple[int, int]]) -> np.ndarray:
+    """Kernels of every column, (n_columns, n_kernels, n_taps), linear between both ends (n_blocks, 2, ...) of its block."""
+    columns = []
+    for (near, far), (low, high) in zip(ends, blocks, strict=True):
+        share = ((np.arange(low, high) - low) / (high - low)).astype(np.float32)[:, None, None]
+        columns.append((1 - share) * near + share * far)
+    return np.concatenate(columns)
 
 
-def _axial_matrix(near: np.ndarray, far: np.ndarray, share: np.ndarray, term_first: bool = True) -> torch.Tensor:
-    """Range-variant convolution as one matrix, complex64 (n_kernels * size, size + n_taps - 1).
+def _convolution(kernels: np.ndarray) -> torch.Tensor:
+    """Range-variant convolution as matrices, complex64 (n_pieces, n_kernels * COLUMNS, COLUMNS + n_taps - 1).
 
-    Row (k, n), or (n, k) unless `term_first`, holds the kernel of column n, shifted by n:
-    (1 - share[n]) near_k + share[n] far_k.
+    A piece is a run of columns; row (k, n) of its matrix holds kernel k of column n, shifted by n.
     """
-    n_kernels, n_taps = near.shape
-    size = len(share)
-    matrix = np.zeros((n_kernels, size, size + n_taps - 1), np.complex64)
-    for n in range(size):
-        matrix[:, n, n : n + n_taps] = (1 - share[n]) * near + share[n] * far
-    if not term_first:
-        matrix = matrix.transpose(1, 0, 2)
-    return torch.from_numpy(matrix.reshape(n_kernels * size, -1))
+    n_columns, n_kernels, n_taps = kernels.shape
+    n_pieces = -(-n_columns // COLUMNS_PER_PIECE)
+    matrices = np.zeros(
+        (n_pieces, n_kernels, COLUMNS_PER_PIECE, COLUMNS_PER_PIECE + n_taps - 1), np.complex64
+    )  # the last piece may be padded with columns that do nothing
+    for column in range(n_columns):
+        piece, n = divmod(column, COLUMNS_PER_PIECE)
+        matrices[piece, :, n, n : n + n_taps] = kernels[column]
+    return torch.from_numpy(matrices.reshape(n_pieces, n_kernels * COLUMNS_PER_PIECE, -1))
+
+
+def _convolve(
+    signals: Complex[torch.Tensor, "m n_kernels n_columns"], matrices: torch.Tensor, n_taps: int
+) -> Complex[torch.Tensor, "m n"]:
+    """Sum over the kernels of each signal convolved with its kernel; at least n_columns + n_taps - 1 samples."""
+    n_signals, n_kernels, n_columns = signals.shape
+    n_pieces, size = len(matrices), COLUMNS_PER_PIECE
+    pieces = torch.zeros((n_pieces, n_signals, n_kernels, size), dtype=signals.dtype, device=signals.device)
+    whole = n_columns // size
+    pieces[:whole] = signals[..., : whole * size].unflatten(-1, (whole, size)).permute(2, 0, 1, 3)
+    if whole < n_pieces:
+        pieces[-1, ..., : n_columns - whole * size] = signals[..., whole * size :]
+    parts = torch.bmm(pieces.flatten(2), matrices)  # (n_pieces, n_signals, size + n_taps - 1)
+    n_steps = -(-parts.shape[-1] // size)
+    out = torch.zeros((n_signals, n_pieces + n_steps, size), dtype=signals.dtype, device=signals.device)
+    for step in range(n_steps):
+        part = parts[..., step * size : (step + 1) * size]
+        out[:, step : step + n_pieces, : part.shape[-1]] += part.transpose(0, 1)
+    return out.flatten(1)

@@ -29,7 +29,7 @@ from echotas.acoustics.splat import SPLINE_ORDERS
 
 __all__ = ["Response", "ResponsePlan", "build_response", "load_response"]
 
-VERSION = 2
+VERSION = 3
 """Part of the cache key; raise it whenever the table's numbers change."""
 AXIAL_HALF_WINDOW_M = 2.4e-3
 """Half length of the tabulated echo: +-2.3 mm is the arrival spread of a 19 mm aperture at 7 degrees, halved by the
@@ -42,6 +42,8 @@ BLOCK_PHASE_RAD = 0.4
 BLOCK_SIZE_M = (1e-3, 4e-3)
 """How far a block may reach, as a phase change and as a length; linear interpolation then errs by at most
 0.4^2 / 8 rad at the aperture's edge."""
+MOST_MEMORY_MB = 6000
+"""Tables whose building would need more are refused before anything is computed."""
 EDGE_ROWS = 4
 """Extra offsets on each side while prefiltering, so that the spline's boundary rule does not reach the table."""
 
@@ -143,6 +145,19 @@ class ResponsePlan:
             edges.append(min(len(ranges), edges[-1] + max(4, round(size_m / step))))
         return np.array(edges)
 
+    @property
+    def memory_mb(self) -> float:
+        """Memory that building the table takes, estimated, MB: the coefficients four times over, and one range's sums."""
+        n_offsets, n_axial = 2 * self.n_side + 1, 2 * self.half_window + 1
+        coefficients = (len(self.block_edges) - 1) * self.scan.n_beams * self.rank * n_offsets * 8
+        probe = self.scan.probe
+        window = 2 * AXIAL_HALF_WINDOW_M / probe.speed_of_sound * 2 + 2 * PULSE_HALF_S
+        n_freqs = 2 * probe.freq_center_hz * window
+        n_beams = (self.scan.n_beams + 1) // 2
+        n_rows = self.rows_per_beam * n_beams + n_offsets
+        sums = n_freqs * (probe.n_elements * (2 * n_rows + n_offsets + 2 * n_axial) + n_rows * n_beams) * 8
+        return (4 * coefficients + sums + 3 * n_beams * n_offsets * n_axial * 8) / 1e6
+
 
 @dataclass(frozen=True, eq=False)
 class Response:
@@ -190,7 +205,16 @@ def build_response(plan: ResponsePlan) -> Response:
 
     Returns:
         The table; the same bytes for the same plan on the same machine.
+
+    Raises:
+        ValueError: It would need more than `MOST_MEMORY_MB`.
     """
+    if plan.memory_mb > MOST_MEMORY_MB:
+        raise ValueError(
+            f"scan needs a response table of {plan.memory_mb:,.0f} MB while it is built, more than {MOST_MEMORY_MB:,}: use "
+            f"fewer beams (n_beams = {plan.scan.n_beams}), a lower rank ({plan.rank}), a narrower table "
+            f"(offset_deg = {plan.offset_deg:g}) or the exact engine"
+        )
     n_beams = plan.scan.n_beams
     nodes = plan.scan.start_m + plan.scan.range_step_m * (plan.block_edges - plan.n_front)
     tables = (_cole_blocks if plan.method == "cole" else _rank_blocks)(plan, nodes)

@@ -113,7 +113,8 @@ def run_loop(
         config: Schedule.
         out_dir: Made if missing.
         fingerprint: JSON-serialisable description of the training; a checkpoint of another one is refused.
-        callback: Called with (steps made, row of the curve).
+        callback: Called with (steps made, row of the curve); on resuming, with the rows that are there already, so that
+            what logs them has the whole curve.
 
     Raises:
         ValueError: `out_dir` holds the checkpoint of another training.
@@ -132,6 +133,8 @@ def run_loop(
         model.load_state_dict(state["model"])
         optimiser.load_state_dict(state["optimiser"])
         step, seconds, best, rows, pending = (state[key] for key in ("step", "seconds", "best", "rows", "pending"))
+        for row in rows if callback is not None else ():
+            callback(row["step"], dict(row))
     with _reproducible(config.n_threads):
         begin = time.perf_counter() - seconds
         while step < config.n_steps:

@@ -67,6 +67,7 @@ def pretrain(
             file.write(json.dumps({"step": step} | row) + "\n")
 
     folder.mkdir(parents=True, exist_ok=True)
+    (folder / "curve.jsonl").unlink(missing_ok=True)  # a resumed training tells its curve from the start
     validation = SyntheticCines(seed, n_validation, VALIDATION_FIRST)
     result = train(config, SyntheticCines(seed, n_cines), validation, folder, None, report, n_workers)
     network = load_weights(result.final_weights_path)
