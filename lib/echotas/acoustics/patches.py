@@ -2,7 +2,7 @@
 
 At range r a scatterer hears element e with G_e(x, f) = exp(-i k r) h_e(x, f). Over a patch of a few degrees and, further
 out, a few centimetres of range, h turns by a few radians only, so that for all elements and all frequencies of the band
-h_e(x, f) ~ sum_q B_q(x) a_qe(f) with some twenty real functions B_q. They are found once per patch: h at a tensor grid of
+h_e(x, f) ~ sum_q B_q(x) a_qe(f) with some thirty real functions B_q. They are found once per patch: h at a tensor grid of
 Chebyshev nodes in range, angle and (with elevation) distance from the image plane, and the leading eigenvectors of its
 Gram matrix. Between the nodes B_q is the Chebyshev interpolant. The number of nodes grows until the field at random
 points of the patches is met within the tolerance.
@@ -41,8 +41,11 @@ ROW = 256
 ROWS_PER_BATCH = 48
 """Bounds the memory: 48 rows x 256 scatterers x 465 pairs of functions are 23 MB, x 200 frequencies 20 MB."""
 N_BAND = 7
+"""Frequencies at which functions are sought and checked; over a patch the field changes slowly with frequency."""
 N_CHECKS = 6
+"""Random points of a patch at which they are checked."""
 BAND_DB = -80.0
+"""The band over which the field is met."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -201,10 +204,8 @@ def _shell_field(
     inside = np.random.default_rng(0).uniform(size=(len(tried), N_CHECKS, low.shape[1]))
     checks = low[tried, None] + inside * (high - low)[tried, None]
     while math.prod(n_nodes) <= MOST_NODES:
-        if (
-            _error(_build(probe, low[tried], high[tried], tuple(n_nodes), elevation, tolerance), checks)
-            <= 1.5 * tolerance
-        ):
+        sample = _build(probe, low[tried], high[tried], tuple(n_nodes), elevation, tolerance)
+        if _error(sample, checks) <= 1.5 * tolerance:
             field = _build(probe, low, high, tuple(n_nodes), elevation, tolerance)
             return field if field.n_functions < MOST_FUNCTIONS else None
         n_nodes = [count + 1 for count in n_nodes]

@@ -11,6 +11,8 @@ from echotas.report.style import styled, tracker_look
 __all__ = ["error_profile", "tracked_against_truth"]
 
 TRUE_COLOR = "#FFFFFF"
+CONTROL_COLOR = "#FFD400"
+"""Controls are grey in the other figures, which is lost on a grey image."""
 
 
 def _band(axes, frame: pd.DataFrame, x: str, color: str, name: str | None = None, line: str = "-") -> None:
@@ -49,7 +51,7 @@ def error_profile(by_frame: pd.DataFrame, by_place: pd.DataFrame, title: str = "
 def tracked_against_truth(
     examples: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray]], title: str = "", tracker: str = ""
 ) -> Figure:
-    """Images with the true mesh border (white) and the tracked one (in the tracker's colour).
+    """Images with the true mesh (white: inner, middle and outer line) and the tracked one (in colour; controls yellow).
 
     Args:
         examples: By panel title: image (height, width), true mesh and tracked mesh (n_long, n_rad, 2) px.
@@ -63,6 +65,8 @@ def tracked_against_truth(
         raise ValueError("examples must hold at least one image, got none")
     figure = Figure(figsize=(3.0 * len(examples), 3.3), layout="constrained")
     color = tracker_look(tracker).color
+    if len({color[1:3], color[3:5], color[5:7]}) == 1:
+        color = CONTROL_COLOR
     for axes, (name, (image, true_mesh, tracked)) in zip(
         figure.subplots(1, len(examples), squeeze=False)[0], examples.items(), strict=True
     ):
