@@ -10,12 +10,14 @@ from echotas.acoustics.engine import count_off_table, simulate
 from echotas.acoustics.exact import simulate_channels
 from echotas.acoustics.noise import add_thermal_noise
 from echotas.acoustics.probe import Probe, phased_2p5_mhz
+from echotas.acoustics.reverberation import add_reverberation
 from echotas.acoustics.scan import Scan
 from echotas.acoustics.scan_conversion import polar_resample, scan_convert
 
 __all__ = [
     "Probe",
     "Scan",
+    "add_reverberation",
     "add_thermal_noise",
     "count_off_table",
     "delay_and_sum",
