@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from echotas import metrics
+from echotas.metrics import compare_spread, equivalence
 
 GOLDEN = Path(os.environ.get("ECHOTAS_GOLDEN", Path(__file__).parents[3] / "shared" / "golden"))
 FILE = GOLDEN / "metrics_stats.json"
@@ -145,3 +147,60 @@ def test_patient_mean_averages_views_first():
 def test_inference_refuses(call, message):
     with pytest.raises(ValueError, match=message):
         call(np.random.default_rng(0))
+
+
+def test_equivalence_agrees_with_two_one_sided_tests_of_scipy():
+    differences = np.random.default_rng(2).normal(0.2, 0.8, 14)
+    result = equivalence(differences, 1.0)
+    p = max(
+        stats.ttest_1samp(differences, -1.0, alternative="greater").pvalue,
+        stats.ttest_1samp(differences, 1.0, alternative="less").pvalue,
+    )
+    assert result.p == pytest.approx(p)
+    assert result.equivalent == (p < 0.05)
+    low, high = stats.ttest_1samp(differences, 0).confidence_interval(0.9)
+    assert (result.ci_low, result.ci_high) == pytest.approx((low, high))
+
+
+def test_no_difference_found_is_not_equivalence():
+    wide = np.array([-4.0, 4.5, -3.5, 4.0])
+    assert stats.ttest_1samp(wide, 0).pvalue > 0.5
+    assert not equivalence(wide, 1.0).equivalent
+    assert equivalence(np.zeros(4), 1.0).equivalent and equivalence(np.zeros(4), 1.0).p == 0
+    assert not equivalence([0.0], 1.0).equivalent
+
+
+def test_compare_spread_finds_the_wider_one_and_not_a_shift():
+    rng = np.random.default_rng(5)
+    shared, own = rng.normal(0, 1, 60), rng.normal(0, 1, 60)
+    narrow, wide = shared + 0.3 * own, 2 * shared + rng.normal(0, 1, 60)
+    result = compare_spread(wide, narrow)
+    assert result.ratio > 1.5 and result.p < 1e-6 and result.t > 0
+    assert compare_spread(narrow, wide).t == pytest.approx(-result.t)
+    same = shared + 0.3 * rng.normal(0, 1, 60) + 5
+    assert compare_spread(narrow, same).p > 0.05
+
+
+def test_compare_spread_of_what_does_not_vary_is_not_defined():
+    assert np.isnan(compare_spread([1.0, 2.0], [1.0, 3.0]).p)
+    assert np.isnan(compare_spread([1.0, 2.0, 3.0], [1.0, 2.0, 3.0]).p)
+
+
+def test_compare_spread_keeps_its_level():
+    rng = np.random.default_rng(11)
+    draws = rng.normal(size=(2000, 2, 12))
+    share = np.mean([compare_spread(first, second).p < 0.05 for first, second in draws])
+    assert share == pytest.approx(0.05, abs=0.015)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: equivalence([0.1, 0.2], 0.0), "margin must be positive"),
+        (lambda: equivalence([0.1, np.nan], 1.0), "differences must be finite"),
+        (lambda: compare_spread([1.0, 2.0], [1.0]), "one value per patient"),
+    ],
+)
+def test_tests_refuse(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()

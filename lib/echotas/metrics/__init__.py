@@ -12,11 +12,16 @@ from .agreement import (
     within_subject_cv,
     within_subject_sd,
 )
+from .contours import ContourDistance, contour_distance_mm
 from .folds import FoldCount, count_folds
 from .inference import (
+    Equivalence,
     Interval,
     PairedComparison,
+    SpreadComparison,
     cluster_bootstrap,
+    compare_spread,
+    equivalence,
     hodges_lehmann_shift,
     holm,
     paired_comparison,
@@ -38,18 +43,24 @@ from .speed import Speed, measure_ms_per_frame
 
 __all__ = [
     "BlandAltman",
+    "ContourDistance",
+    "Equivalence",
     "FoldCount",
     "Icc",
     "Interval",
+    "SpreadComparison",
     "PairedComparison",
     "PositionAccuracy",
     "Speed",
     "WallError",
     "bland_altman",
     "cluster_bootstrap",
+    "compare_spread",
+    "contour_distance_mm",
     "correlation_error",
     "count_folds",
     "end_point_error_mm",
+    "equivalence",
     "hodges_lehmann_shift",
     "holm",
     "icc_a1",

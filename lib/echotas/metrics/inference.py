@@ -13,9 +13,13 @@ from jaxtyping import Float
 from scipy import stats
 
 __all__ = [
+    "Equivalence",
     "Interval",
     "PairedComparison",
+    "SpreadComparison",
     "cluster_bootstrap",
+    "compare_spread",
+    "equivalence",
     "hodges_lehmann_shift",
     "holm",
     "paired_comparison",
@@ -57,6 +61,40 @@ class PairedComparison:
     """Two-sided p value; 1 if all differences are zero."""
     p_holm: float
     """p value adjusted for all methods compared (Holm)."""
+
+
+@dataclass(frozen=True)
+class Equivalence:
+    """Whether two methods differ by less than a margin stated beforehand."""
+
+    n: int
+    """Patients."""
+    mean: float
+    """Mean difference."""
+    ci_low: float
+    """Lower end of the interval whose coverage is 1 - 2 alpha."""
+    ci_high: float
+    """Upper end."""
+    p: float
+    """Larger p value of the two one-sided tests."""
+    margin: float
+    """The margin."""
+    equivalent: bool
+    """The interval lies within +- margin."""
+
+
+@dataclass(frozen=True)
+class SpreadComparison:
+    """Whether two methods scatter differently about the same reference."""
+
+    n: int
+    """Patients."""
+    ratio: float
+    """Standard deviation of the first over that of the second."""
+    t: float
+    """Pitman-Morgan statistic, n - 2 degrees of freedom."""
+    p: float
+    """Two-sided p value."""
 
 
 def cluster_bootstrap(
@@ -147,6 +185,74 @@ def paired_comparison(
         PairedComparison(name, len(baseline), hodges_lehmann_shift(differences[name]), statistic, p, float(p_holm))
         for (name, (statistic, p)), p_holm in zip(tests.items(), adjusted, strict=True)
     ]
+
+
+def equivalence(differences: Float[np.ndarray, " n_patients"], margin: float, alpha: float = 0.05) -> Equivalence:
+    """Two one-sided t tests: is the mean difference within +- margin?
+
+    A p value above 0.05 of a test for a difference says nothing of the kind.
+
+    Args:
+        differences: One per patient, in the unit of the margin.
+        margin: Largest difference that does not matter, > 0; to be stated before looking (1 point of strain, say).
+        alpha: Level of each test.
+
+    Returns:
+        NaN interval and p, and not equivalent, for one patient; p is 0 or 1 if all differences are the same.
+
+    Raises:
+        ValueError: No value, a NaN, or margin or alpha out of range.
+
+    References:
+        Schuirmann 1987.
+    """
+    differences = _finite("differences", differences)
+    if not margin > 0 or not 0 < alpha < 0.5:
+        raise ValueError(f"margin must be positive and alpha in (0, 0.5), got {margin} and {alpha}")
+    n, mean = len(differences), float(differences.mean())
+    if n == 1:
+        return Equivalence(1, mean, float("nan"), float("nan"), float("nan"), margin, False)
+    error = float(differences.std(ddof=1)) / np.sqrt(n)
+    half = float(stats.t.ppf(1 - alpha, n - 1)) * error
+    room = margin - abs(mean)
+    p = float(stats.t.sf(room / error, n - 1)) if error > 0 else float(room <= 0)
+    low, high = mean - half, mean + half
+    return Equivalence(n, mean, low, high, p, margin, bool(-margin < low and high < margin))
+
+
+def compare_spread(
+    first: Float[np.ndarray, " n_patients"], second: Float[np.ndarray, " n_patients"]
+) -> SpreadComparison:
+    """Pitman-Morgan test: do paired differences of two methods have the same variance?
+
+    Variances of paired values differ exactly if their sums and differences correlate. Compares limits of agreement, which
+    a test of mean errors does not.
+
+    Args:
+        first: Difference from the reference of one method, one per patient.
+        second: The same patients by the other method.
+
+    Returns:
+        NaN statistic and p for fewer than three patients or where sums or differences do not vary.
+
+    Raises:
+        ValueError: No value, unequal counts, or a NaN.
+
+    References:
+        Pitman 1939; Morgan 1939.
+    """
+    first, second = _finite("first", first), _finite("second", second)
+    if first.shape != second.shape or first.ndim != 1:
+        raise ValueError(f"first and second must hold one value per patient, got {first.shape} and {second.shape}")
+    n, nan = len(first), float("nan")
+    sd = [float(values.std(ddof=1)) if n > 1 else nan for values in (first, second)]
+    ratio = sd[0] / sd[1] if n > 1 and sd[1] > 0 else nan
+    total, change = first + second, first - second
+    if n < 3 or not np.ptp(total) or not np.ptp(change):
+        return SpreadComparison(n, ratio, nan, nan)
+    r = float(np.corrcoef(total, change)[0, 1])
+    t = r * np.sqrt((n - 2) / (1 - r**2)) if abs(r) < 1 else float(np.copysign(np.inf, r))
+    return SpreadComparison(n, ratio, float(t), float(2 * stats.t.sf(abs(t), n - 2)))
 
 
 def holm(p_values: Sequence[float] | np.ndarray) -> Float[np.ndarray, " n_tests"]:

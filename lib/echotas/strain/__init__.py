@@ -1,18 +1,31 @@
-"""Longitudinal strain from tracked lines: length, global and segmental curves, drift, rate."""
+"""Longitudinal strain from tracked lines: length, global and segmental curves, drift, rate, timing; and function."""
 
 from .drift import DriftFree, compensate_drift, compensate_point_drift, cycle_closure_mm, drift_percent
+from .function import (
+    area_length_volume_ml,
+    axis_shortening_percent,
+    biplane_volume_ml,
+    ejection_fraction_percent,
+    mapse_mm,
+    wall_thickening_percent,
+)
 from .global_strain import GlobalStrain, gls, longitudinal_strain, strain_curve
 from .length import line_length, link_lengths, to_mm
 from .rate import strain_rate
 from .regional import equal_arc_weights, label_weights, local_strain, segment_lengths, segmental_strain
+from .timing import mechanical_dispersion_ms, post_systolic_index, time_to_peak_s
 
 __all__ = [
     "DriftFree",
     "GlobalStrain",
+    "area_length_volume_ml",
+    "axis_shortening_percent",
+    "biplane_volume_ml",
     "compensate_drift",
     "compensate_point_drift",
     "cycle_closure_mm",
     "drift_percent",
+    "ejection_fraction_percent",
     "equal_arc_weights",
     "gls",
     "label_weights",
@@ -20,9 +33,14 @@ __all__ = [
     "link_lengths",
     "local_strain",
     "longitudinal_strain",
+    "mapse_mm",
+    "mechanical_dispersion_ms",
+    "post_systolic_index",
     "segment_lengths",
     "segmental_strain",
     "strain_curve",
     "strain_rate",
+    "time_to_peak_s",
     "to_mm",
+    "wall_thickening_percent",
 ]

@@ -1,0 +1,99 @@
+"""When segments shorten: time to peak, post-systolic shortening, mechanical dispersion."""
+
+import numpy as np
+from jaxtyping import Float
+
+from .length import check_curve, check_frame
+
+__all__ = ["mechanical_dispersion_ms", "post_systolic_index", "time_to_peak_s"]
+
+
+def time_to_peak_s(
+    curve_percent: Float[np.ndarray, " n_frames"],
+    times_s: Float[np.ndarray, " n_frames"],
+    ed_frame: int,
+    end_frame: int | None = None,
+) -> float:
+    """Time from ED to the lowest strain of the beat, s.
+
+    Args:
+        curve_percent: Strain in percent, zero at ED.
+        times_s: Time of each frame, s.
+        ed_frame: Start of the beat.
+        end_frame: Last frame of the beat. The last frame, if None.
+
+    Returns:
+        The first such time, if tied; NaN for a segment that never shortens: it has no peak.
+
+    Raises:
+        ValueError: Lengths differ, times do not increase, or the frames are outside or out of order.
+    """
+    curve, times, end = _beat(curve_percent, times_s, ed_frame, end_frame)
+    peak = ed_frame + int(curve[ed_frame : end + 1].argmin())
+    return float(times[peak] - times[ed_frame]) if curve[peak] < 0 else float("nan")
+
+
+def post_systolic_index(
+    curve_percent: Float[np.ndarray, " n_frames"], ed_frame: int, es_frame: int, end_frame: int | None = None
+) -> float:
+    """Share of the peak shortening that happens after end-systole, percent: 100 (e_peak - e_ES) / e_peak.
+
+    0 if the peak is not after ES; above 100 for a segment that is longer at ES than at ED and shortens afterwards; NaN for
+    one that never shortens.
+
+    Args:
+        curve_percent: Strain in percent, zero at ED.
+        ed_frame: Start of the beat.
+        es_frame: End-systole (aortic valve closure).
+        end_frame: Last frame of the beat. The last frame, if None.
+
+    Raises:
+        ValueError: The frames are outside or out of order.
+
+    References:
+        Kukulski et al. 2003; requirements 4.4.
+    """
+    curve, _, end = _beat(curve_percent, np.arange(len(curve_percent)), ed_frame, end_frame)
+    check_frame("es_frame", es_frame, len(curve))
+    if not ed_frame <= es_frame <= end:
+        raise ValueError(f"ed_frame <= es_frame <= end_frame must hold, got {ed_frame}, {es_frame}, {end}")
+    peak = ed_frame + int(curve[ed_frame : end + 1].argmin())
+    if not curve[peak] < 0:
+        return float("nan")
+    return float(100 * (curve[peak] - curve[es_frame]) / curve[peak]) if peak > es_frame else 0.0
+
+
+def mechanical_dispersion_ms(times_to_peak_s: Float[np.ndarray, " n_segments"]) -> float:
+    """Sample standard deviation (ddof 1) of the segments' times to peak, ms.
+
+    Args:
+        times_to_peak_s: From `time_to_peak_s`, of 16 to 18 segments by convention; NaN (no peak, rejected) is left out.
+
+    Returns:
+        NaN for fewer than two segments with a peak.
+
+    Raises:
+        ValueError: Not one value per segment, or one is infinite.
+
+    References:
+        Haugaa et al. 2010.
+    """
+    times = np.asarray(times_to_peak_s, dtype=np.float64)
+    if times.ndim != 1 or np.isinf(times).any():
+        raise ValueError(f"times_to_peak_s must be finite or NaN, one per segment, got {times_to_peak_s!r}")
+    times = times[~np.isnan(times)]
+    return float(1000 * times.std(ddof=1)) if len(times) > 1 else float("nan")
+
+
+def _beat(
+    curve: np.ndarray, times: np.ndarray, ed_frame: int, end_frame: int | None
+) -> tuple[np.ndarray, np.ndarray, int]:
+    curve, times = check_curve(curve), np.asarray(times, dtype=np.float64)
+    if times.shape != curve.shape or not (np.diff(times) > 0).all():
+        raise ValueError(f"times_s must increase, one per frame ({len(curve)}), got shape {times.shape}")
+    end = len(curve) - 1 if end_frame is None else end_frame
+    for name, frame in (("ed_frame", ed_frame), ("end_frame", end)):
+        check_frame(name, frame, len(curve))
+    if end < ed_frame:
+        raise ValueError(f"end_frame must not come before ed_frame {ed_frame}, got {end}")
+    return curve, times, end
