@@ -207,3 +207,34 @@ def test_accuracy_matches_recorded_tapvid_metrics(case):
             assert accuracy.average == pytest.approx(
                 golden[f"{case}_{mode}_average_pts_within_thresh"][video], abs=1e-12
             )
+
+
+def test_survival_counts_frames_before_a_point_is_lost_in_both_directions():
+    true = np.zeros((11, 3, 2))
+    predicted = true.copy()
+    predicted[8:, 0, 0] = 20  # 10 mm, from frame 8 on: 7 of 10 frames
+    predicted[2, 1, 1] = 20  # lost at frame 2 going back from 5, though it comes back at 1
+    assert metrics.survival(predicted, true, (0.5, 0.5), 5) == pytest.approx((0.7 + 0.7 + 1) / 3)
+    assert metrics.survival(predicted, true, (0.5, 0.5), 5, accepted=[False, False, True]) == 1
+    assert metrics.survival(predicted, true, (0.5, 0.5), 5, threshold_mm=10) == 1
+    assert np.isnan(metrics.survival(predicted, true, (0.5, 0.5), 5, accepted=[False] * 3))
+    assert metrics.survival_px(predicted, true, (256, 64), 5, threshold_px=50) == pytest.approx((0.7 + 1 + 1) / 3)
+    with pytest.raises(ValueError, match="threshold_mm must be positive"):
+        metrics.survival(predicted, true, (0.5, 0.5), 5, threshold_mm=0)
+    with pytest.raises(ValueError, match="query_frame"):
+        metrics.survival(predicted, true, (0.5, 0.5), 11)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 10**6), st.integers(0, 8))
+def test_survival_agrees_with_a_loop(seed, query):
+    rng = np.random.default_rng(seed)
+    true, predicted = rng.normal(0, 3, (2, 9, 5, 2))
+    lived = []
+    for point in range(5):
+        for frames in (range(query + 1, 9), range(query - 1, -1, -1)):
+            for frame in frames:
+                if np.linalg.norm(predicted[frame, point] - true[frame, point]) > 5:
+                    break
+                lived.append((point, frame))
+    assert metrics.survival(predicted, true, (1.0, 1.0), query) == pytest.approx(len(lived) / (5 * 8))

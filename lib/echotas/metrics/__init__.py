@@ -3,6 +3,8 @@
 Metrics take one recording and return one number; statistics take one number per patient. The patient is the unit.
 """
 
+from echotas.strain.function import mapse_mm, mapse_percent
+
 from .agreement import (
     BlandAltman,
     Icc,
@@ -36,6 +38,8 @@ from .motion import (
     point_errors_mm,
     position_accuracy,
     position_accuracy_px,
+    survival,
+    survival_px,
     wall_error_mm,
 )
 from .realism import correlation_error
@@ -64,6 +68,8 @@ __all__ = [
     "hodges_lehmann_shift",
     "holm",
     "icc_a1",
+    "mapse_mm",
+    "mapse_percent",
     "mean_trajectory_error_mm",
     "measure_ms_per_frame",
     "median_trajectory_error_px",
@@ -73,6 +79,8 @@ __all__ = [
     "point_errors_mm",
     "position_accuracy",
     "position_accuracy_px",
+    "survival",
+    "survival_px",
     "wall_error_mm",
     "within_subject_cv",
     "within_subject_sd",

@@ -22,6 +22,8 @@ __all__ = [
     "point_errors_mm",
     "position_accuracy",
     "position_accuracy_px",
+    "survival",
+    "survival_px",
     "wall_error_mm",
 ]
 
@@ -160,6 +162,60 @@ def position_accuracy_px(
     return _accuracy(errors_px[_counted(errors_px.shape, accepted, query_frame)], "thresholds_px", thresholds_px)
 
 
+def survival(
+    predicted_px: Paths,
+    true_px: Paths,
+    spacing_mm: tuple[float, float],
+    query_frame: int,
+    accepted: Accepted | None = None,
+    threshold_mm: float = 5.0,
+) -> float:
+    """Share of a recording that a point lives through before it is lost, mean over points, 0-1.
+
+    A point is lost in the first frame, counted from the query frame in both directions, in which it is further from the truth
+    than the threshold; later frames do not count even if it comes back. The query frame itself is left out.
+
+    Args:
+        predicted_px: Predicted positions, (x, y) in px.
+        true_px: True positions, same frames and points.
+        spacing_mm: Pixel size (dx, dy) in mm.
+        query_frame: Frame the tracker was given.
+        accepted: Points that count, one value per point. All, if None.
+        threshold_mm: Distance beyond which a point is lost, mm.
+
+    Returns:
+        1 if no point is ever lost, NaN if no point is accepted.
+
+    Raises:
+        ValueError: Frame or point counts differ, a position is NaN, the query frame is outside or the only one, or a
+            spacing or the threshold is not positive.
+    """
+    return _survival(
+        point_errors_mm(predicted_px, true_px, spacing_mm), query_frame, accepted, "threshold_mm", threshold_mm
+    )
+
+
+def survival_px(
+    predicted_px: Paths,
+    true_px: Paths,
+    image_shape: tuple[int, int],
+    query_frame: int,
+    accepted: Accepted | None = None,
+    threshold_px: float = 50.0,
+    size_px: int = TAPVID_SIZE_PX,
+) -> float:
+    """`survival` with the threshold in px of a `size_px` x `size_px` image: the papers' number.
+
+    50 px are a third of a ventricle, so that nearly everything survives; prefer `survival`. Other arguments and errors as
+    `median_trajectory_error_px`.
+
+    References:
+        PointOdyssey (Zheng et al. 2023); EchoTracker2.
+    """
+    errors_px = _errors(predicted_px, true_px, _square_scale(image_shape, size_px))
+    return _survival(errors_px, query_frame, accepted, "threshold_px", threshold_px)
+
+
 def end_point_error_mm(
     predicted_px: Paths,
     true_px: Paths,
@@ -276,6 +332,18 @@ def _frame(name: str, frame: int, n_frames: int) -> int:
     if not 0 <= frame < n_frames:
         raise ValueError(f"{name} must be in 0..{n_frames - 1}, got {frame}")
     return frame
+
+
+def _survival(errors: np.ndarray, query_frame: int, accepted: np.ndarray | None, name: str, threshold: float) -> float:
+    if not threshold > 0:
+        raise ValueError(f"{name} must be positive, got {threshold}")
+    if np.ndim(accepted) == 2:
+        raise ValueError("accepted must have one value per point, got one per frame and point")
+    points = _counted(errors.shape, accepted, query_frame).any(axis=0)
+    alive = errors[:, points] <= threshold
+    after = np.logical_and.accumulate(alive[query_frame + 1 :], axis=0)
+    before = np.logical_and.accumulate(alive[:query_frame][::-1], axis=0)
+    return _mean((after.sum(axis=0) + before.sum(axis=0)) / (len(errors) - 1))
 
 
 def _square_scale(image_shape: tuple[int, int], size_px: int) -> np.ndarray:

@@ -3,10 +3,10 @@
 from .drift import DriftFree, compensate_drift, compensate_point_drift, cycle_closure_mm, drift_percent
 from .function import (
     area_length_volume_ml,
-    axis_shortening_percent,
     biplane_volume_ml,
     ejection_fraction_percent,
     mapse_mm,
+    mapse_percent,
     wall_thickening_percent,
 )
 from .global_strain import GlobalStrain, gls, longitudinal_strain, strain_curve
@@ -19,7 +19,7 @@ __all__ = [
     "DriftFree",
     "GlobalStrain",
     "area_length_volume_ml",
-    "axis_shortening_percent",
+    "mapse_percent",
     "biplane_volume_ml",
     "compensate_drift",
     "compensate_point_drift",

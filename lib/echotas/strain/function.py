@@ -13,7 +13,7 @@ from .length import check_frame, check_line
 
 __all__ = [
     "area_length_volume_ml",
-    "axis_shortening_percent",
+    "mapse_percent",
     "biplane_volume_ml",
     "ejection_fraction_percent",
     "mapse_mm",
@@ -42,7 +42,7 @@ def mapse_mm(line_mm: Float[np.ndarray, "n_frames n_points 2"], ed_frame: int, e
     return float((travel @ axis).mean())
 
 
-def axis_shortening_percent(line_mm: Float[np.ndarray, "n_frames n_points 2"], ed_frame: int, es_frame: int) -> float:
+def mapse_percent(line_mm: Float[np.ndarray, "n_frames n_points 2"], ed_frame: int, es_frame: int) -> float:
     """Change of the distance from apex to the middle of the annulus, ED to ES, percent; negative = shortening.
 
     Evain 2022 prints its magnitude as "MAPSE". The apex is the same material point in both frames. Arguments and errors as
