@@ -224,8 +224,8 @@ def test_channels_add_up_and_do_not_depend_on_the_other_transmits(scan, cloud):
     assert relative_l2(simulate_channels(positions, -2 * reflectivity, scan, [15])[0], -2 * both[1]) < 1e-4
 
 
-@pytest.mark.parametrize(("beam", "range_m"), [(0, 0.035), (9, 0.05), (19, 0.066)])
-def test_a_point_appears_at_its_range_and_angle(beam, range_m, scan):
+@pytest.mark.parametrize(("beam", "range_m"), [(beam, 0.034 + 0.0017 * beam) for beam in range(20)])
+def test_a_point_appears_at_its_range_and_angle_on_every_beam(beam, range_m, scan):
     iq = simulate(at(range_m, scan.angles_rad[beam]), np.ones(1), scan, method="exact")[0]
     peak_beam, peak_range = np.unravel_index(np.abs(iq).argmax(), iq.shape)
     assert peak_beam == beam
