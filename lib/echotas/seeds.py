@@ -1,10 +1,14 @@
 """Random generators addressed by (run seed, stage, item): same item, same numbers, in any order, on any worker."""
 
 import hashlib
+from collections.abc import Sequence
 
 import numpy as np
 
-__all__ = ["generator", "torch_seed"]
+__all__ = ["GOLDEN", "SILVER", "generator", "in_turn", "torch_seed"]
+
+GOLDEN, SILVER = 0.6180339887498949, 0.41421356237309515
+"""Steps of `in_turn`; two properties dealt with different steps are not tied to each other."""
 
 
 def _entropy(seed: int, stage: str, item: str | int) -> list[int]:
@@ -31,3 +35,16 @@ def generator(seed: int, stage: str, item: str | int = "") -> np.random.Generato
 def torch_seed(seed: int, stage: str, item: str | int = "") -> int:
     """Seed for `torch.Generator.manual_seed`, 0 .. 2**63 - 1, from the same address as `generator`."""
     return int(generator(seed, stage, item).integers(0, 2**63 - 1))
+
+
+def in_turn(shares: Sequence[float], index: int, *, offset: float = 0.0, step: float = GOLDEN) -> int:
+    """Which share the item with this index falls into, dealt so that every prefix follows the shares closely.
+
+    Args:
+        shares: Positive numbers that add up to 1.
+        index: Number of the item, >= 0.
+        offset: Where the sequence starts, 0..1.
+        step: Irrational step of the sequence.
+    """
+    edges = np.cumsum(shares)
+    return min(int(np.searchsorted(edges, (offset + index * step) % 1.0, side="right")), len(edges) - 1)

@@ -75,8 +75,11 @@ def test_no_cell_ever_folds(everyone):
 
 def test_motion_is_periodic_and_slow_enough(everyone):
     for beat in everyone:
-        assert np.abs(beat.mesh_mm[0] - beat.mesh_mm[-1]).max() < 1e-9
-        assert np.abs(beat.through_plane_mm[0] - beat.through_plane_mm[-1]).max() < 1e-9
+        # In the heart's own frame: breathing and the operator's hand do not repeat with the beat.
+        heart = beat.motion.wall_mm - beat.motion.drift_mm[:, None, None, ::2]
+        assert np.abs(heart[0] - heart[-1]).max() < 1e-9
+        slid = np.linalg.norm(beat.mesh_mm[-1] - beat.mesh_mm[0], axis=-1)
+        assert slid.max() < 4 and np.ptp(slid) < 0.1
         assert np.abs(beat.through_plane_mm[beat.es_frame]).max() < 1e-9
         speed = np.linalg.norm(np.diff(beat.mesh_mm, axis=0), axis=-1) / np.diff(beat.times_s)[:, None, None]
         assert speed.max() / 50 < 3.5, beat.plan.population

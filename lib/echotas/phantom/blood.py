@@ -45,12 +45,13 @@ def valve_opening(timing: BeatTiming, times_ms: Float[np.ndarray, " n_times"]) -
     """How far the mitral valve is open, 0 closed to 1 wide open; periodic."""
     t = timing
     early = t.mitral_opening_ms + 60
-    knots, values = [-40.0, 10.0, t.mitral_opening_ms - 5, early], [0.7, 0.0, 0.0, 1.0]
+    late = 0.7 if t.atrial_wave else 0.3
+    knots, values = [-40.0, 10.0, t.mitral_opening_ms - 5, early], [late, 0.0, 0.0, 1.0]
     if t.atrial_start_ms > t.early_filling_end_ms + 40:
         knots += [t.early_filling_end_ms, t.atrial_start_ms]
         values += [0.4, 0.4]
     knots += [t.cycle_ms - 40, t.cycle_ms + 10]
-    values += [0.7, 0.0]
+    values += [late, 0.0]
     keep = [0] + [k for k in range(1, len(knots)) if knots[k] > knots[k - 1]]
     curve = PchipInterpolator(np.array(knots)[keep], np.array(values)[keep])
     return np.clip(curve(np.mod(times_ms, t.cycle_ms)), 0, 1)

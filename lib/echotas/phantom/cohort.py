@@ -15,6 +15,7 @@ from echotas.phantom.kinematics import WallMotion, mesh_trajectories, move_wall
 from echotas.phantom.observer import ObserverModel, read_cine, reading_px
 from echotas.phantom.pathology import draw_disease, heart_rate_for, wall_knots
 from echotas.phantom.plans import COHORTS, RecordingPlan, plan
+from echotas.phantom.scanner import SCANNERS
 from echotas.phantom.settings import PhantomSettings
 from echotas.phantom.timing import BeatTiming, draw_timing, evaluate_knots, twist_course
 from echotas.phantom.tissue import TissueLook, draw_look, moving_tissue, resting_tissue
@@ -22,6 +23,7 @@ from echotas.phantom.truth import annotated_labels, true_strain
 from echotas.phantom.views import ViewPose, draw_pose, second_pose, view_segment_curves
 from echotas.records import Cine, Mesh
 from echotas.seeds import generator
+from echotas.speckle import correlation_curves
 from echotas.store import Recording
 
 __all__ = ["COHORTS", "Beat", "PhantomSettings", "RecordingPlan", "build", "build_beat", "plan"]
@@ -46,7 +48,7 @@ class Beat:
     motion: WallMotion
     """The moving section."""
     mesh_mm: np.ndarray
-    """(n_frames, 36, 5, 2) mm (lateral, depth), probe at the origin; the last frame repeats the first."""
+    """(n_frames, 36, 5, 2) mm (lateral, depth), probe at the origin; but for drift the last frame repeats the first."""
     through_plane_mm: np.ndarray
     """Elevation since end-systole, (n_frames, 36, 5) mm."""
     times_s: np.ndarray
@@ -54,7 +56,7 @@ class Beat:
     depth_m: float
     """Scan depth."""
     quality: str
-    """"good", "medium" or "poor"."""
+    """One of `plans.GRADES`."""
 
     @property
     def es_frame(self) -> int:
@@ -72,17 +74,22 @@ def build_beat(recording: RecordingPlan, settings: PhantomSettings | None = None
     person = generator(seed, "phantom-person", patient)
     heart_rate = heart_rate_for(recording.population, person)
     female = bool(person.random() < 0.5)
-    circumferential = float(np.clip(person.normal(0.80, 0.07), 0.62, 0.98))
-    annulus = float(np.clip(person.normal(0.55, 0.2), 0.1, 1.0))
-    quality = str(person.choice(["good", "medium", "poor"], p=[0.5, 0.35, 0.15]))
+    circumferential = float(np.clip(person.normal(1.10, 0.07), 0.92, 1.28))
+    annulus = float(np.clip(person.normal(0.40, 0.2), 0.0, 0.8))
     gain = 1.0
-    pose = draw_pose(recording.view, anatomy, generator(seed, "phantom-pose", f"{patient}/{recording.view}"))
+    pose = draw_pose(
+        recording.view,
+        anatomy,
+        generator(seed, "phantom-pose", f"{patient}/{recording.view}"),
+        focused_right=recording.focused_right,
+    )
     if recording.acquisition > 0:
         again = generator(seed, "phantom-visit", visit)
-        heart_rate = float(np.clip(heart_rate + again.normal(0, 4), 42, 115))
+        # In atrial fibrillation no two beats are alike.
+        heart_rate = float(np.clip(heart_rate + again.normal(0, 4 if disease.atrial_wave else 14), 42, 115))
         gain = 1 + again.normal(0, 0.8) / disease.strain_percent.mean()
         pose = second_pose(pose, generator(seed, "phantom-pose", f"{visit}/{recording.view}"))
-    timing = draw_timing(generator(seed, "phantom-timing", patient), heart_rate, female)
+    timing = draw_timing(generator(seed, "phantom-timing", patient), heart_rate, female, disease.atrial_wave)
 
     n_frames = int(round(timing.cycle_ms * settings.frame_rate_hz / 1000)) + 1
     times_ms = np.linspace(0, timing.cycle_ms, n_frames)
@@ -109,6 +116,7 @@ def build_beat(recording: RecordingPlan, settings: PhantomSettings | None = None
         elevation_shift_mm=float(np.clip(local.normal(0, 0.8), -2, 2)),
         tilt_deg=pose.tilt_deg,
         thickening=settings.thickening,
+        drift_mm=_drift(times_ms, generator(seed, "phantom-drift", f"{visit}/{recording.view}")),
     )
     mesh, through_plane = mesh_trajectories(motion, N_LONG, N_RAD)
     mesh_mm = np.stack(pose.to_image(section, mesh[..., 0], mesh[..., 1]), axis=-1)
@@ -125,8 +133,16 @@ def build_beat(recording: RecordingPlan, settings: PhantomSettings | None = None
         through_plane_mm=through_plane,
         times_s=times_ms / 1000,
         depth_m=fitting[0] if fitting else settings.depths_m[-1],
-        quality=quality,
+        quality=recording.quality,
     )
+
+
+def _drift(times_ms: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Breathing (mostly held: an arc of a sine of 3-5 s) and the operator's hand (a slow slide), mm since ED, (n, 3)."""
+    breath = np.clip(np.abs(rng.normal(0, 0.8)), 0, 2) * np.array([0.3, 0.5, 1.0]) * rng.choice([-1.0, 1.0], 3)
+    hand = np.clip(rng.normal(0, 0.35, 3), -0.8, 0.8)
+    phase = 2 * np.pi * times_ms / rng.uniform(3000, 5000) + rng.uniform(0, 2 * np.pi)
+    return (np.sin(phase) - np.sin(phase[0]))[:, None] * breath + (times_ms / 1000)[:, None] * hand
 
 
 def _scatterers(beat: Beat, look: TissueLook, echo: Echo) -> tuple[tuple, tuple]:
@@ -185,18 +201,22 @@ def build(
     """
     settings = settings or PhantomSettings()
     beat = build_beat(recording, settings)
-    echo = settings.echo(beat.depth_m)
+    scanner = SCANNERS[recording.scanner]
+    echo = settings.echo(beat.depth_m, scanner)
     seed, visit = recording.seed, f"{recording.patient_id}/{recording.acquisition}/{recording.view}"
     look = draw_look(generator(seed, "phantom-look", f"{recording.patient_id}/{recording.view}"), beat.quality)
-    artefacts = draw_artefacts(generator(seed, "phantom-artefacts", visit), beat.quality)
+    artefacts = draw_artefacts(generator(seed, "phantom-artefacts", visit), beat.quality, scanner)
     moving, resting = _scatterers(beat, look, echo)
     iq = render(moving, resting, echo, artefacts, generator(seed, "phantom-noise", visit), cache_dir)
     shape = echo.scan.image_shape(settings.spacing_mm)
-    frames = grey_images(iq, beat.mesh_mm[0].reshape(-1, 2) / 1e3, artefacts, echo.scan, settings.spacing_mm)
+    frames = grey_images(iq, beat.mesh_mm[0].reshape(-1, 2) / 1e3, artefacts, echo.scan, scanner, settings.spacing_mm)
     mesh_px = _to_px(beat.mesh_mm, settings.spacing_mm, shape[1])
+    coherence = correlation_curves(frames, mesh_px, beat.es_frame, spacing_mm=settings.spacing_mm, stride=2).clip(0, 1)
 
     strain = true_strain(beat.mesh_mm[:, :, N_RAD // 2], beat.times_s, beat.es_frame)
     image_error = float(generator(seed, "phantom-image-error", recording.recording_id).normal())
+    by_segment = coherence[:, :, N_RAD // 2].reshape(len(frames), 6, N_LONG // 6)
+    segment_coherence = np.median(by_segment, axis=(0, 2))
     readings = [
         reading_px(
             read_cine(
@@ -208,6 +228,7 @@ def build(
                 generator(seed, "phantom-reading", f"{recording.recording_id}/{index}"),
                 observer,
                 image_error=image_error,
+                segment_coherence=segment_coherence,
             ),
             settings.spacing_mm,
             shape[1],
@@ -235,6 +256,7 @@ def build(
         truth=strain,
         readings=tuple(readings),
         labels=labels,
+        coherence=coherence.astype(np.float32),
         through_plane_mm=beat.through_plane_mm.astype(np.float32),
         attributes={"source": "virtual patient", "plan": asdict(recording), "settings": _plain(asdict(settings))},
     )
@@ -256,6 +278,8 @@ def _meta(beat: Beat, artefacts: Artefacts, gls_true: float) -> dict:
         "population": beat.plan.population,
         "acquisition": beat.plan.acquisition,
         "quality": beat.quality,
+        "stratum": "hard" if beat.quality == "poor" else "standard",
+        "scanner": beat.plan.scanner,
         "heart_rate_bpm": round(timing.heart_rate_bpm, 2),
         "valve_events_ms": {
             "aortic_opening": round(timing.aortic_opening_ms, 2),
@@ -267,5 +291,6 @@ def _meta(beat: Beat, artefacts: Artefacts, gls_true: float) -> dict:
         "tilt_deg": round(beat.pose.tilt_deg, 2),
         "depth_mm": round(beat.depth_m * 1e3, 1),
         "n_shadows": len(artefacts.shadows),
+        "n_reverberations": len(artefacts.reverberation),
         "dynamic_range_db": round(artefacts.dynamic_range_db, 2),
     }

@@ -1,4 +1,4 @@
-"""From scatterers to grey levels: echo, gain, artefacts that stay with the probe, noise, compression."""
+"""From scatterers to grey levels: echo, gain, artefacts that stay with the probe, noise, compression, persistence."""
 
 import functools
 from dataclasses import dataclass
@@ -8,7 +8,8 @@ import numpy as np
 from jaxtyping import Complex, Float, UInt8
 from scipy.ndimage import gaussian_filter1d
 
-from echotas.acoustics import Scan, scan_convert, simulate, to_bmode
+from echotas.acoustics import Scan, add_reverberation, scan_convert, simulate, to_bmode
+from echotas.phantom.scanner import Scanner, grey_map, persist
 
 __all__ = ["Artefacts", "Echo", "draw_artefacts", "grey_images", "render"]
 
@@ -33,18 +34,21 @@ class Artefacts:
     """Gain error from the left to the right edge, dB."""
     shadows: tuple[tuple[float, float, float, float], ...]
     """Dark wedges: centre angle in degrees, width (SD) in degrees, loss in dB, depth in mm where they begin."""
+    reverberation: tuple[tuple[float, float, float, float], ...]
+    """Bands of near-field echoes repeated deeper, still over the moving heart: gap in mm, level of the first copy in dB,
+    centre and width (SD) in degrees."""
     wall_grey: float
     """Mean grey level of the wall, 0..255."""
     dynamic_range_db: float
     """Range between black and white, dB."""
 
 
-def draw_artefacts(rng: np.random.Generator, quality: str) -> Artefacts:
+def draw_artefacts(rng: np.random.Generator, quality: str, scanner: Scanner) -> Artefacts:
     """Artefacts of one acquisition for an image quality "good", "medium" or "poor".
 
     Drop-out of one or two segments in a fifth of the cines, and a rib shadow in about a tenth (more in poor windows).
     """
-    noise = {"good": -20.0, "medium": -18.0, "poor": -15.5}
+    noise = {"good": -22.0, "medium": -20.0, "poor": -17.0}
     if quality not in noise:
         raise ValueError(f"quality must be one of {sorted(noise)}, got {quality!r}")
     chance = {"good": 0.10, "medium": 0.25, "poor": 0.5}[quality]
@@ -54,14 +58,18 @@ def draw_artefacts(rng: np.random.Generator, quality: str) -> Artefacts:
         shadows.append((side * rng.uniform(17, 33), rng.uniform(3.0, 6.0), rng.uniform(8, 18), rng.uniform(10, 45)))
     if rng.random() < 0.5 * chance:
         shadows.append((rng.uniform(-30, 30), rng.uniform(2.0, 3.5), rng.uniform(6, 14), 5.0))
+    bands = []
+    if rng.random() < {"good": 0.15, "medium": 0.4, "poor": 0.7}[quality]:
+        bands.append((rng.uniform(14, 26), rng.uniform(-9, -4), rng.uniform(-25, 25), rng.uniform(5, 14)))
     return Artefacts(
         noise_db=float(rng.normal(noise[quality], 1.5)),
         noise_slope_db=float(rng.uniform(2, 6)),
         gain_slope_db=float(rng.normal(0, 3)),
         side_slope_db=float(rng.normal(0, 2.5)),
         shadows=tuple(tuple(float(value) for value in shadow) for shadow in shadows),
+        reverberation=tuple(tuple(float(value) for value in band) for band in bands),
         wall_grey=float(np.clip(rng.normal(103, 15), 70, 140)),
-        dynamic_range_db=float(rng.uniform(50, 58)),
+        dynamic_range_db=float(rng.uniform(*scanner.dynamic_range_db)),
     )
 
 
@@ -131,6 +139,15 @@ def _probe_gain(artefacts: Artefacts, scan: Scan) -> Float[np.ndarray, "n_beams 
     return 10 ** (level / 20)
 
 
+def _reverberate(still: np.ndarray, artefacts: Artefacts, scan: Scan) -> np.ndarray:
+    """Echoes of the chest wall, 6-20 mm deep, with their copies in the beams that meet its layers."""
+    for gap_mm, level_db, centre_deg, width_deg in artefacts.reverberation:
+        copies = add_reverberation(still, scan, gap_mm * 1e-3, level_db, source_range_m=(6e-3, 20e-3)) - still
+        window = np.exp(-0.5 * ((np.rad2deg(scan.angles_rad) - centre_deg) / width_deg) ** 2)
+        still = still + window[:, None].astype(np.float32) * copies
+    return still
+
+
 def _noise(shape: tuple[int, int, int], artefacts: Artefacts, scan: Scan, rng: np.random.Generator) -> np.ndarray:
     """Receiver noise, new in every frame, filtered to the grain of the receiver, complex64."""
     white = rng.standard_normal((2, *shape), dtype=np.float32)
@@ -159,7 +176,8 @@ def render(
         rng: Random generator of the noise.
         cache_dir: Where response tables are kept.
     """
-    iq = echo.simulate(*moving, cache_dir) + echo.simulate(*resting, cache_dir)
+    still = _reverberate(echo.simulate(*resting, cache_dir), artefacts, echo.scan)
+    iq = echo.simulate(*moving, cache_dir) + still
     iq *= (_depth_gain(echo, cache_dir) * _probe_gain(artefacts, echo.scan)).astype(np.float32)
     iq += _noise(iq.shape, artefacts, echo.scan, rng)
     return iq
@@ -170,6 +188,7 @@ def grey_images(
     wall_m: Float[np.ndarray, "n_points 2"],
     artefacts: Artefacts,
     scan: Scan,
+    scanner: Scanner,
     spacing_mm: tuple[float, float],
 ) -> UInt8[np.ndarray, "n_frames height width"]:
     """Log-compressed images whose wall has the wanted mean grey level in the first frame.
@@ -179,6 +198,7 @@ def grey_images(
         wall_m: Points of the wall in the first frame, (lateral, depth) in m.
         artefacts: Holds the wanted level and the dynamic range.
         scan: The scan.
+        scanner: Its grey map and persistence.
         spacing_mm: Pixel size (dx, dy).
     """
     radius, angle = np.hypot(wall_m[:, 0], wall_m[:, 1]), np.arctan2(wall_m[:, 0], wall_m[:, 1])
@@ -187,6 +207,7 @@ def grey_images(
     sample = np.round((radius - scan.start_m) / scan.range_step_m).astype(int)
     seen = (beam >= 0) & (beam < scan.n_beams) & (sample >= 0) & (sample < scan.n_ranges)
     level_db = 20 * np.log10(np.abs(iq[0, beam[seen], sample[seen]]) + 1e-6).mean()
-    white_db = level_db + artefacts.dynamic_range_db * (1 - artefacts.wall_grey / 255)
+    wanted = (artefacts.wall_grey / 255) ** (1 / scanner.curve)
+    white_db = level_db + artefacts.dynamic_range_db * (1 - wanted)
     polar = to_bmode(iq, artefacts.dynamic_range_db, reference=float(10 ** (white_db / 20)))
-    return scan_convert(polar, scan, spacing_mm)
+    return scan_convert(persist(grey_map(polar, scanner.curve), scanner.persistence), scan, spacing_mm)

@@ -5,7 +5,8 @@ In the view plane the centre line is integrated from tangent angle and stretch,
     P(s, t) = P_apex(t) + int lambda(s', t) (cos alpha(s', t), sin alpha(s', t)) ds',
 
 so its strain is the prescribed one, by construction; `wall_shape` has the layers. Around the axis, the half-planes turn
-by the twist theta(s, t): tissue leaves the plane by rho sin(theta). Everything is a function of periodic quantities.
+by the twist theta(s, t): tissue leaves the plane by rho sin(theta). The beat itself is periodic; breathing and the
+operator's hand may shift the whole heart against the probe, which changes no strain.
 """
 
 from dataclasses import dataclass
@@ -52,6 +53,11 @@ class WallMotion:
     """Prescribed strain of the centre line between its nodes, (n_frames, MIDWALL_NODES - 1)."""
     elevation_mm: np.ndarray
     """Shift of the whole heart across the plane since end-systole, (n_frames,)."""
+    drift_mm: np.ndarray
+    """The part of the heart's place that does not repeat with the beat: (n_frames, 3) along rho, across the plane, along
+    zeta, since end-diastole."""
+    twist_course: np.ndarray
+    """Course of the twist, 0 at end-diastole, 1 at its peak, (n_frames,)."""
     tilt: float
     """Elevation gained per mm along the axis: tangent of the angle between plane and axis, signed."""
     es_index: int
@@ -77,6 +83,7 @@ def move_wall(
     elevation_shift_mm: float = 0.0,
     tilt_deg: float = 0.0,
     thickening: str = "annotation-like",
+    drift_mm: Float[np.ndarray, "n_frames 3"] | None = None,
 ) -> WallMotion:
     """Move a section through a beat.
 
@@ -93,6 +100,8 @@ def move_wall(
         elevation_shift_mm: Shift of the heart across the plane, end-diastole to end-systole.
         tilt_deg: Signed angle between the plane and the long axis: the base's descent leaves the plane.
         thickening: "anatomical" or "annotation-like".
+        drift_mm: Shift of the heart against the probe that does not repeat with the beat, (n_frames, 3) along rho,
+            across the plane, along zeta; none if None.
 
     Raises:
         ValueError: A shape, index or preset is wrong, or the strain does not start at 0.
@@ -107,6 +116,9 @@ def move_wall(
         raise ValueError(f"segment_strain_percent must start at 0, got {strain[:, 0]}")
     if thickening not in THICKENING:
         raise ValueError(f"thickening must be one of {sorted(THICKENING)}, got {thickening!r}")
+    drift = np.zeros((n_frames, 3)) if drift_mm is None else np.asarray(drift_mm, dtype=float)
+    if drift.shape != (n_frames, 3):
+        raise ValueError(f"drift_mm must be ({n_frames}, 3), got {drift.shape}")
 
     local = (segment_weights(section.step_mm) @ strain).T
     mean = local.mean(axis=1)
@@ -124,7 +136,7 @@ def move_wall(
     direction = at_nodes(angle)
     normal = np.stack([-np.sin(direction), np.cos(direction)], axis=-1)
     offsets = layer_offsets(section, line, normal, angle, piece, THICKENING[thickening])
-    wall = line[:, :, None] + offsets[..., None] * normal[:, :, None]
+    wall = line[:, :, None] + offsets[..., None] * normal[:, :, None] + drift[:, None, None, ::2]
 
     grid = fill_around(wall, normal)
 
@@ -139,7 +151,9 @@ def move_wall(
         grid_mm=grid,
         twist_rad=since_es[:, None, None] * level[None, :, None] * outward[None, None],
         strain_percent=local,
-        elevation_mm=elevation_shift_mm * (course - course[es_index]),
+        elevation_mm=elevation_shift_mm * (course - course[es_index]) + drift[:, 1] - drift[es_index, 1],
+        drift_mm=drift,
+        twist_course=twist_time,
         tilt=float(np.tan(np.deg2rad(tilt_deg))),
         es_index=int(es_index),
     )
@@ -196,5 +210,9 @@ def material_positions(
         motion.grid_mm[motion.es_index].reshape(-1, 2)[corner, 1] * weight
         for corner, weight in zip(corners, weights, strict=True)
     )
-    elevation = rho * np.sin(turn) + motion.elevation_mm[frames, None] + motion.tilt * (zeta - at_es)
-    return rho * np.cos(turn), elevation, zeta
+    # The heart turns about its own axis, which drifts along; the tilt concerns its own descent.
+    aside = motion.drift_mm[frames, 0][:, None]
+    along = motion.drift_mm[frames, 2][:, None] - motion.drift_mm[motion.es_index, 2]
+    rho = rho - aside
+    elevation = rho * np.sin(turn) + motion.elevation_mm[frames, None] + motion.tilt * (zeta - along - at_es)
+    return aside + rho * np.cos(turn), elevation, zeta

@@ -21,6 +21,8 @@ from echotas.records import Reading
 
 __all__ = ["N_LINE", "ObserverModel", "read_cine", "reading_px"]
 
+REJECT_COHERENCE = 0.1
+"""A segment whose speckle correlates so much less than the cine's middle segment is rejected e times as often."""
 N_LINE = 73
 """Points of an observer's line, about 2.5 mm apart."""
 
@@ -91,6 +93,7 @@ def read_cine(
     rng: np.random.Generator,
     model: ObserverModel | None = None,
     image_error: float = 0.0,
+    segment_coherence: Float[np.ndarray, "6"] | None = None,
 ) -> Reading:
     """One observer's reading.
 
@@ -103,6 +106,8 @@ def read_cine(
         rng: Random generator of this reading.
         model: Error sizes; the documented ones if None.
         image_error: Standard normal score of this recording's own error, the same for all its observers.
+        segment_coherence: How well the speckle of each segment can be followed, 0..1: what stands out as worse than the
+            rest of the cine is rejected more often. All alike if None.
 
     Returns:
         The reading, its line in **mm** (lateral, depth); `reading_px` puts it into an image.
@@ -160,6 +165,9 @@ def read_cine(
     chance = model.reject[("good", "medium", "poor").index(quality)]
     # Base and apex are lost more often than the middle.
     weight = np.array([1.2, 0.6, 1.2, 1.2, 0.6, 1.2])
+    if segment_coherence is not None:
+        seen = np.asarray(segment_coherence, dtype=float)
+        weight = weight * np.clip(np.exp((np.median(seen) - seen) / REJECT_COHERENCE), 0.3, 4.0)
     return Reading(
         line_px=tracked,
         segment=segment_of_arc(tracked[0]),

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from echotas.phantom.timing import BeatTiming, SegmentKnots, segment_knots
+from echotas.seeds import in_turn
 
 __all__ = [
     "EF_CLASSES",
@@ -61,10 +62,21 @@ _POPULATION = {
     "lbbb": ((-11.0, 2.0), (72, 12), "EF35-50", 0.25),
     "amyloid": ((-10.5, 2.5), (76, 12), "EF35-50", 0.35),
     "hypertrophic": ((-14.5, 1.5), (68, 11), "EF>50", 0.33),
+    "atrial_fibrillation": ((-14.0, 2.5), (84, 14), "EF>50", 0.14),
 }
 POPULATIONS = tuple(_POPULATION)
 
-_REGIONAL = ("infarct_lad", "infarct_rca", "infarct_lcx", "lbbb", "amyloid", "hypertrophic", "ischaemic")
+# Everything that is neither normal nor globally reduced.
+_REGIONAL = (
+    "infarct_lad",
+    "infarct_rca",
+    "infarct_lcx",
+    "lbbb",
+    "amyloid",
+    "hypertrophic",
+    "ischaemic",
+    "atrial_fibrillation",
+)
 
 
 def _mix(normal: float, mild: float, hfref: float, regional: float) -> tuple[tuple[str, float], ...]:
@@ -105,9 +117,14 @@ class Disease:
     septal_rebound_percent: float = 0.0
     """Left bundle branch block: systolic rebound of the septum, percent; 0 otherwise."""
 
+    @property
+    def atrial_wave(self) -> bool:
+        """Whether the atrium contracts."""
+        return self.population != "atrial_fibrillation"
+
 
 def population_at(mix: str, index: int) -> str:
-    """Population of the patient with this index: a golden-ratio sequence, so every prefix follows the mix closely.
+    """Population of the patient with this index; every prefix follows the mix closely.
 
     Raises:
         ValueError: The mix is unknown, or the index is negative.
@@ -116,9 +133,7 @@ def population_at(mix: str, index: int) -> str:
         raise ValueError(f"mix must be one of {sorted(MIXES)}, got {mix!r}")
     if index < 0:
         raise ValueError(f"index must not be negative, got {index}")
-    position = (0.17 + index * 0.6180339887498949) % 1.0
-    edges = np.cumsum([share for _, share in MIXES[mix]])
-    return MIXES[mix][min(int(np.searchsorted(edges, position, side="right")), len(edges) - 1)][0]
+    return MIXES[mix][in_turn([share for _, share in MIXES[mix]], index, offset=0.17)][0]
 
 
 def heart_rate_for(population: str, rng: np.random.Generator) -> float:

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from echotas.phantom.pathology import POPULATIONS, population_at
 from echotas.records import View
-from echotas.seeds import generator
+from echotas.seeds import SILVER, generator, in_turn
 
-__all__ = ["COHORTS", "Design", "RecordingPlan", "plan"]
+__all__ = ["COHORTS", "GRADES", "Design", "RecordingPlan", "plan"]
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,12 @@ class Design:
     """Whether masks of every frame come with it."""
     mix: str
     """Population mix, a key of `pathology.MIXES`."""
+    scanners: tuple[str, ...] = ("one", "one", "two")
+    """Keys of `scanner.SCANNERS`, patient by patient in turn."""
+    grades: tuple[float, float, float] = (0.40, 0.35, 0.25)
+    """Shares of good, medium and poor image quality."""
+    focused_right: bool = False
+    """Whether the probe is turned to the right ventricle, so that the left one lies at the sector's edge."""
 
 
 COHORTS = {
@@ -35,8 +41,13 @@ COHORTS = {
     "V-SSHF": Design((View.A4C, View.A2C, View.A3C), 2, 2, False, "test"),
     "V-HUNT": Design((View.A4C, View.A2C, View.A3C), 2, 2, False, "test"),
     "V-HUNT-A": Design((View.A4C, View.A2C, View.A3C), 1, 2, False, "test"),
+    "V-RV-like": Design((View.A4C,), 1, 2, False, "test", ("three",), (0.2, 0.4, 0.4), True),
 }
-"""`templates` feeds the data engine; the others are evaluation cohorts and never share a patient with it."""
+"""`templates` feeds the data engine; the others are evaluation cohorts and never share a patient with it. `V-RV-like`
+is out of distribution: another probe, a view focused on the right ventricle, poorer images."""
+
+GRADES = ("good", "medium", "poor")
+"""Image quality; poor is the stratum "hard", the others are "standard"."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +72,12 @@ class RecordingPlan:
     """Readings to make."""
     labels: bool
     """Whether to draw masks."""
+    quality: str = "good"
+    """Image quality, one of `GRADES`."""
+    scanner: str = "one"
+    """Key of `scanner.SCANNERS`."""
+    focused_right: bool = False
+    """Whether the view is focused on the right ventricle."""
 
 
 def plan(
@@ -110,6 +127,10 @@ def plan(
                     seed=seed,
                     n_observers=design.n_observers,
                     labels=design.labels,
+                    # Another step than the populations', so that quality does not go with disease.
+                    quality=GRADES[in_turn(design.grades, index, step=SILVER)],
+                    scanner=design.scanners[index % len(design.scanners)],
+                    focused_right=design.focused_right,
                 )
                 for view in chosen
             ]

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
-from echotas.acoustics import Scan, phased_2p5_mhz
+from echotas.acoustics import Scan
 from echotas.phantom.imaging import Echo
+from echotas.phantom.scanner import Scanner
 from echotas.phantom.wall_shape import THICKENING
 
 __all__ = ["PhantomSettings"]
@@ -53,13 +54,13 @@ class PhantomSettings:
         object.__setattr__(self, "depths_m", tuple(sorted(self.depths_m)))
         object.__setattr__(self, "spacing_mm", tuple(self.spacing_mm))
 
-    def echo(self, depth_m: float) -> Echo:
-        """Engine and scan at one depth."""
-        probe = phased_2p5_mhz()
+    def echo(self, depth_m: float, scanner: Scanner) -> Echo:
+        """Engine and scan of one scanner at one depth."""
+        probe = scanner.probe
         return Echo(
             scan=Scan(
                 probe,
-                n_beams=self.n_beams,
+                n_beams=round(self.n_beams * scanner.beams),
                 sector_deg=self.sector_deg,
                 depth_m=depth_m,
                 range_step_m=self.range_step_m,

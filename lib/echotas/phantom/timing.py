@@ -35,7 +35,9 @@ class BeatTiming:
     early_filling_end_ms: float
     """The wall stops lengthening after the E wave; may pass the A wave's start at high heart rates."""
     atrial_start_ms: float
-    """The A wave begins."""
+    """The A wave begins, or would begin."""
+    atrial_wave: bool = True
+    """Whether the atrium contracts; it does not in atrial fibrillation."""
 
     @property
     def ejection_ms(self) -> float:
@@ -53,7 +55,9 @@ class SegmentKnots:
     """Strain at those times, percent, 0 first."""
 
 
-def draw_timing(rng: np.random.Generator, heart_rate_bpm: float, female: bool = False) -> BeatTiming:
+def draw_timing(
+    rng: np.random.Generator, heart_rate_bpm: float, female: bool = False, atrial_wave: bool = True
+) -> BeatTiming:
     """Valve events of a patient at one heart rate.
 
     The random part is that of the intervals; so with the same generator state a second acquisition at another heart
@@ -63,6 +67,7 @@ def draw_timing(rng: np.random.Generator, heart_rate_bpm: float, female: bool = 
         rng: Random generator of the patient's timing.
         heart_rate_bpm: 40..130 per minute.
         female: Ejection is 5 ms longer in women.
+        atrial_wave: False in atrial fibrillation: filling is early only.
 
     Raises:
         ValueError: The heart rate is outside 40..130.
@@ -88,6 +93,7 @@ def draw_timing(rng: np.random.Generator, heart_rate_bpm: float, female: bool = 
         mitral_opening_ms=mitral,
         early_filling_end_ms=mitral + 150 * (1 - 0.18 * excess),
         atrial_start_ms=cycle - 110 * (1 - 0.16 * excess),
+        atrial_wave=atrial_wave,
     )
 
 
@@ -147,7 +153,11 @@ def segment_knots(
     fused = a.early_filling_end_ms > a.atrial_start_ms - 15
     times += [after, after + 0.5 * max(a.early_filling_end_ms - after, 40)]
     values += [base * 0.97 if post_systolic_percent == 0 else values[-1] * 0.9, base * 0.55 * wobble[4]]
-    if fused:
+    if not a.atrial_wave:
+        # The passive end of filling: a slow creep back to the length at end-diastole.
+        times += [min(a.early_filling_end_ms, 0.9 * a.cycle_ms)]
+        values += [base * plateau * wobble[5]]
+    elif fused:
         times += [a.atrial_start_ms + 10]
         values += [base * (plateau + 0.06) * wobble[5]]
     else:

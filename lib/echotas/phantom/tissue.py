@@ -29,6 +29,13 @@ POWER_WIDTH = 0.753
 """Integral of a Gaussian two-way power profile over its -6 dB amplitude width."""
 CHAMBER_DB = -13.0
 
+# Set once so that rendered loops lose their speckle as real ones do and PyMUST's block matching under-estimates GLS as
+# published; never looked at with a learned tracker. See 00_cohort.
+HAZE_DB = {"good": -17.0, "medium": -14.0, "poor": -10.0}
+SLIDING_MM = 0.055
+APICAL_SLIDING = 0.8
+APEX_TEXTURE, BASE_TEXTURE = 0.5, 1.4
+
 
 @dataclass(frozen=True, eq=False)
 class TissueLook:
@@ -56,6 +63,14 @@ class TissueLook:
     """Tissue outside the heart."""
     clutter_db: float
     """Near-field clutter at 10 mm; 14 dB weaker at 40 mm."""
+    haze_db: float
+    """Clutter of side lobes and multiple paths over the whole sector, still against the probe."""
+    fibres_db: float
+    """Backscatter of the wall where the beam meets its fibres across, against along: the apex is brighter than the
+    side walls."""
+    sliding_mm: float
+    """How far scatterers have slid against their neighbours (SD per axis) when the twist is undone: sheets and vessels
+    of the wall move among each other below the resolution of any image."""
 
 
 def draw_look(rng: np.random.Generator, quality: str) -> TissueLook:
@@ -65,7 +80,7 @@ def draw_look(rng: np.random.Generator, quality: str) -> TissueLook:
         raise ValueError(f"quality must be one of {sorted(clutter)}, got {quality!r}")
     return TissueLook(
         seed=int(rng.integers(2**31)),
-        texture_db=float(rng.uniform(3.5, 6.0)),
+        texture_db=float(rng.uniform(5.0, 8.5)),
         patches_db=float(rng.uniform(2.5, 5.0)),
         lateral_db=float(rng.normal(-2.5, 2.0)),
         apex_db=float(rng.normal(-1.5, 1.5)),
@@ -75,6 +90,9 @@ def draw_look(rng: np.random.Generator, quality: str) -> TissueLook:
         pericardium_db=float(rng.uniform(5.0, 11.0)),
         surroundings_db=float(rng.normal(-1.0, 2.0)),
         clutter_db=float(rng.normal(clutter[quality], 2.0)),
+        haze_db=float(rng.normal(HAZE_DB[quality], 2.0)),
+        fibres_db=float(rng.uniform(2.0, 5.0)),
+        sliding_mm=SLIDING_MM * float(rng.uniform(0.8, 1.2)),
     )
 
 
@@ -192,21 +210,42 @@ def moving_tissue(
     layer_mm = np.where(across < 1, across * 10, 10 + (across - 1) * 13)
     middle = 0.5 * (MIDWALL_NODES - 1) * section.step_mm
     from_apex = (arc_mm - middle) / middle
-    wall = look.texture_db * smooth_field(np.column_stack([arc_mm * 0.6, layer_mm]), 4.0, 14.0, look.seed)
+    # Bundles of the wall are longest along it; across the plane they end too, so that what moves through it looks new.
+    aside_mm = motion.grid_mm[0, np.clip(s.astype(int), 0, None), N_CAVITY + N_WALL // 2, 0] * around
+    grain = np.column_stack([0.6 * arc_mm, layer_mm, aside_mm])
+    coarse = APEX_TEXTURE + (BASE_TEXTURE - APEX_TEXTURE) * np.abs(from_apex)
+    wall = look.texture_db * coarse * smooth_field(grain, 4.0, 14.0, look.seed)
     wall += look.patches_db * smooth_field(arc_mm[:, None], 35.0, 90.0, look.seed + 1, n_waves=8)
+    heading = motion.grid_mm[0, 1:, N_CAVITY + N_WALL // 2] - motion.grid_mm[0, :-1, N_CAVITY + N_WALL // 2]
+    heading = heading[np.clip(s.astype(int), 0, len(heading) - 1)]
+    x, z = pose.to_image(section, rho[0], zeta[0])
+    beam = np.stack(_turn_to_axis(pose, x, z), axis=-1)
+    across_beam = 1 - ((heading * beam).sum(-1) / np.linalg.norm(heading, axis=-1) / np.linalg.norm(beam, axis=-1)) ** 2
+    wall += look.fibres_db * (across_beam - 0.3)
     wall += look.lateral_db * np.clip(0.5 + 2 * from_apex, 0, 1) + look.apex_db * np.exp(-((from_apex / 0.2) ** 2))
     # The blood-tissue border reflects; the middle of a wall less so.
     wall += 2.5 * np.exp(-((across / 0.12) ** 2)) - 1.0 * np.exp(-(((across - 0.55) / 0.25) ** 2))
     hinge = np.minimum(np.abs(arc_mm), np.abs(arc_mm - 2 * middle))
     wall += 4.0 * np.exp(-((hinge / 4.0) ** 2))
-    x, z = pose.to_image(section, rho[0], zeta[0])
     around_db = surroundings_db(np.column_stack([x, z]), rho[0], zeta[0], section, pose, look)
     line = np.exp(-(((layer_mm - 12.5) / 1.8) ** 2)) * np.clip(2.5 * from_apex + 0.2, 0, 1)
     outside = around_db + (look.pericardium_db - np.minimum(around_db, 0)) * line
     mix = np.clip((layer_mm - 9.0) / 2.5, 0, 1)
     level = (1 - mix) * wall + mix * outside
     sign = rng.choice(np.array([-1.0, 1.0]), size=len(s))
-    return to_metres(pose, section, rho, y, zeta), (sign * 10 ** (level / 20)).astype(np.float32)
+    positions = to_metres(pose, section, rho, y, zeta)
+    positions += _slid(motion, s, w, from_apex, look.sliding_mm, rng)
+    return positions, (sign * 10 ** (level / 20)).astype(np.float32)
+
+
+def _slid(motion, s, w, from_apex, sliding_mm, rng) -> Float[np.ndarray, "n_frames n_points 3"]:
+    """Displacement of every scatterer of the wall against the smooth motion since end-systole, m; more at the apex."""
+    undone = np.abs(motion.twist_course - motion.twist_course[motion.es_index])
+    course = np.tanh(undone / 0.35)
+    in_wall = np.clip(1 - np.abs(w - N_CAVITY - 0.5 * (N_WALL - 1)) / (0.5 * N_WALL + 1), 0, 1) > 0
+    size = 1e-3 * sliding_mm * in_wall * (1 + APICAL_SLIDING * np.clip(1 - 1.5 * np.abs(from_apex), 0, 1))
+    own = rng.standard_normal((len(s), 3), dtype=np.float32) * size[:, None].astype(np.float32)
+    return course[:, None, None].astype(np.float32) * own
 
 
 def _ellipse(rho, zeta, centre, half, edge=0.12) -> np.ndarray:
@@ -246,7 +285,7 @@ def resting_tissue(
     half_angle_deg: float,
     rng: np.random.Generator,
 ) -> tuple[Float[np.ndarray, "n_points 3"], Float[np.ndarray, " n_points"]]:
-    """Scatterers at rest: the sector outside the moving grid, and near-field clutter over everything.
+    """Scatterers at rest: the sector outside the moving grid, and clutter over everything.
 
     They never leave the beam, so they lie in the plane; their speckle has the same statistics.
     """
@@ -259,25 +298,30 @@ def resting_tissue(
     places = places[~_in_polygon(places, border)]
     rho, zeta = _to_axis(pose, section, places)
     level = surroundings_db(places, rho, zeta, section, pose, look)
-    near = rng.random((int(0.6 * per_area * half * 45.0**2), 2))
-    near_radius, near_angle = 45.0 * np.sqrt(near[:, 0]), half * (2 * near[:, 1] - 1)
-    clutter = np.column_stack([near_radius * np.sin(near_angle), near_radius * np.cos(near_angle)])
-    clutter_db = (
-        look.clutter_db - 14.0 * (near_radius - 10) / 30 + 4.0 * smooth_field(clutter, 8.0, 30.0, look.seed + 4)
-    )
-    clutter_db -= 10 * np.clip((near_radius - 36) / 9, 0, 1)
+    # Clutter lies over everything: strong near the probe, a thin haze beyond.
+    still = rng.random((int(0.6 * per_area * half * depth_mm**2), 2))
+    still_radius, still_angle = depth_mm * np.sqrt(still[:, 0]), half * (2 * still[:, 1] - 1)
+    clutter = np.column_stack([still_radius * np.sin(still_angle), still_radius * np.cos(still_angle)])
+    near_db = look.clutter_db - 14.0 * (still_radius - 10) / 30 - 10 * np.clip((still_radius - 36) / 9, 0, 1)
+    near_db += 4.0 * smooth_field(clutter, 8.0, 30.0, look.seed + 4)
+    haze_db = look.haze_db + 4.0 * smooth_field(clutter, 20.0, 60.0, look.seed + 6)
+    clutter_db = 10 * np.log10(10 ** (near_db / 10) + 10 ** (haze_db / 10))
     every = np.concatenate([places, clutter])
     amplitude = 10 ** (np.concatenate([level, clutter_db]) / 20) * rng.choice(np.array([-1.0, 1.0]), size=len(every))
     positions = np.column_stack([every[:, 0], np.zeros(len(every)), every[:, 1]])
     return (positions * 1e-3).astype(np.float32), amplitude.astype(np.float32)
 
 
+def _turn_to_axis(pose: ViewPose, dx: np.ndarray, dz: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A direction in the image as one in the frame of the long axis."""
+    angle = np.deg2rad(pose.axis_deg)
+    return dx * np.cos(angle) - dz * np.sin(angle), -dx * np.sin(angle) - dz * np.cos(angle)
+
+
 def _to_axis(pose: ViewPose, section: Section, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Inverse of `ViewPose.to_image`."""
     x0, z0 = pose.to_image(section, np.zeros(1), np.zeros(1))
-    angle = np.deg2rad(pose.axis_deg)
-    dx, dz = places[:, 0] - x0, places[:, 1] - z0
-    return dx * np.cos(angle) - dz * np.sin(angle), -dx * np.sin(angle) - dz * np.cos(angle)
+    return _turn_to_axis(pose, places[:, 0] - x0, places[:, 1] - z0)
 
 
 def _in_polygon(points: np.ndarray, polygon: np.ndarray) -> np.ndarray:

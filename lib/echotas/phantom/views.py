@@ -52,8 +52,14 @@ class ViewPose:
         return x, z
 
 
-def draw_pose(view: View | str, anatomy: Anatomy, rng: np.random.Generator) -> ViewPose:
+def draw_pose(view: View | str, anatomy: Anatomy, rng: np.random.Generator, *, focused_right: bool = False) -> ViewPose:
     """How an operator gets one view of a patient.
+
+    Args:
+        view: A2C, A3C or A4C.
+        anatomy: The patient.
+        rng: Random generator of the pose.
+        focused_right: Focus on the right ventricle: the left one lies 12 mm to the image right, more oblique.
 
     Raises:
         ValueError: The view is not A2C, A3C or A4C.
@@ -63,13 +69,14 @@ def draw_pose(view: View | str, anatomy: Anatomy, rng: np.random.Generator) -> V
     view = View(view)
     tilt = float(np.clip(rng.normal(0, 5.0), -14, 14))
     apex_depth = 31.6 + 2.5 * anatomy.body_size + 5.5 * float(np.clip(rng.normal(), -2, 2))
+    aside, oblique = (12.0, 6.0) if focused_right else (0.0, 0.0)
     return ViewPose(
         view=view,
         azimuth_deg=VIEW_AZIMUTH_DEG[view] + float(np.clip(rng.normal(0, 8), -16, 16)),
         tilt_deg=tilt,
-        axis_deg=float(np.clip(rng.normal(11, 7), -3, 25)),
+        axis_deg=float(np.clip(rng.normal(11, 7), -3, 25)) + oblique,
         apex_depth_mm=float(np.clip(apex_depth, 22, 46)),
-        lateral_mm=float(np.clip(rng.normal(0, 3.5), -7, 7)),
+        lateral_mm=float(np.clip(rng.normal(0, 3.5), -7, 7)) + aside,
         right_wall_cut_mm=float(rng.uniform(5, 10)) if view is View.A3C else 0.0,
     )
 

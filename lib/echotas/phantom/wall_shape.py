@@ -88,7 +88,7 @@ def bending(section: Section, es_strain: np.ndarray, width_change: float, annulu
     nodes = np.arange(MIDWALL_NODES)
     # Quarter, half and three quarters of the way up each wall, and the hinges.
     levels = np.array([MIDWALL_NODES // 8, MIDWALL_NODES // 4, 3 * MIDWALL_NODES // 8, 0])
-    wanted = np.array([1.15, 1.0, 0.85, 0.0]) * width_change + np.array([0, 0, 0, 1.0]) * annulus_change
+    wanted = np.array([0.95, 1.0, 1.0, 0.0]) * width_change + np.array([0, 0, 0, 1.0]) * annulus_change
 
     def widths(line: np.ndarray) -> np.ndarray:
         return np.linalg.norm(line - line[nodes[::-1]], axis=1)[levels]

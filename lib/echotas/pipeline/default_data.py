@@ -17,13 +17,20 @@ from echotas.store import write_recording
 
 __all__ = ["build_file", "main", "plans"]
 
-SIZES = {"templates": "templates_patients", "V-SSHF": "sshf_patients", "V-HUNT-A": "hunt_a_patients"}
+SIZES = {
+    "templates": "templates_patients",
+    "V-SSHF": "sshf_patients",
+    "V-HUNT-A": "hunt_a_patients",
+    "V-HUNT": "hunt_patients",
+    "V-RV-like": "rv_like_patients",
+}
 """Cohort -> key of the `cohort` section with its number of patients."""
 
 
 def plans(cohort: Cohort, seed: int) -> list[RecordingPlan]:
     """Every recording of the default data."""
-    return [item for name, key in SIZES.items() for item in plan(name, getattr(cohort, key), seed)]
+    sizes = {name: getattr(cohort, key) for name, key in SIZES.items()}
+    return [item for name, size in sizes.items() if size for item in plan(name, size, seed)]
 
 
 def build_file(item: RecordingPlan, out: Path, settings: PhantomSettings, cache_dir: Path) -> None:
@@ -36,6 +43,7 @@ def build_file(item: RecordingPlan, out: Path, settings: PhantomSettings, cache_
         truth=made.truth,
         readings=made.readings,
         labels=made.labels,
+        coherence=made.coherence,
         through_plane_mm=made.through_plane_mm,
         attributes=made.attributes,
     )

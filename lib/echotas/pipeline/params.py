@@ -35,6 +35,7 @@ ROOT_PARENT = "masks"
 """Parent of the first engine nodes: the motion that comes from the segmentation masks instead of a trained tracker."""
 
 _Count = Annotated[int, Field(ge=1)]
+_CountOrNone = Annotated[int, Field(ge=0)]
 _Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 _NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 _Share = Annotated[float, Field(ge=0, le=1)]
@@ -50,6 +51,10 @@ class Cohort(Section):
     """Patients of V-SSHF: two recordings, two observers."""
     hunt_a_patients: _Count
     """Patients of V-HUNT-A: one recording, two observers."""
+    hunt_patients: _CountOrNone
+    """Patients of V-HUNT: two recordings, two observers; 0 leaves the cohort out."""
+    rv_like_patients: _CountOrNone
+    """Patients of V-RV-like, out of distribution: another probe, another view, poorer images; 0 leaves it out."""
     frame_rate_hz: _Positive
     """Frames per second of the recorded cines."""
     spacing_mm: _Positive
