@@ -54,6 +54,7 @@ TERRITORIES = {
 _POPULATION = {
     "normal": ((-20.0, 2.0), (66, 11), "EF>50", 0.20),
     "mild": ((-16.5, 2.0), (68, 11), "EF>50", 0.33),
+    "hfmref": ((-13.5, 1.5), (72, 12), "EF35-50", 0.26),
     "hfref": ((-10.0, 2.5), (76, 14), "EF<35", 0.24),
     "infarct_lad": ((-12.0, 2.0), (72, 12), "EF35-50", 0.25),
     "infarct_rca": ((-15.5, 1.5), (70, 12), "EF>50", 0.24),
@@ -85,7 +86,8 @@ def _mix(normal: float, mild: float, hfref: float, regional: float) -> tuple[tup
 
 
 MIXES = {"wide": _mix(0.45, 0.25, 0.20, 0.10), "test": _mix(0.50, 0.35, 0.05, 0.10)}
-"""Population shares (section 3.3): `wide` for training templates, `test` for the evaluation cohorts."""
+"""Population shares (section 3.3): `wide` for training templates, `test` for the evaluation cohorts. `hfmref` has none of
+its own there; ask for it by name."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -198,6 +200,9 @@ def draw_disease(population: str, rng: np.random.Generator) -> Disease:
         strain[:, 0] *= 0.93
         strain *= target / strain.mean()
         scale += rng.uniform(0.1, 0.25)
+    elif population == "hfmref":
+        strain = 0.7 * strain + 0.3 * target
+        twist, descent = rng.uniform(6, 11), abs(rng.normal(1.8, 0.9))
     elif population == "hfref":
         strain = 0.45 * strain + 0.55 * target + _neighbour_noise(rng, 1.2)
         lag += rng.normal(15, 30, size=(6, 3))

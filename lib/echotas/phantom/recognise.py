@@ -1,8 +1,8 @@
 """Which heart is this? The textbook patterns of regional strain, as a rule anybody can check.
 
 Each of the 18 end-systolic strains is divided by the normal strain of its place (the normal apex shortens more than the
-base). What is lost is then correlated with the picture of each disease; the closest picture wins. It is no diagnostic aid: it shows that the virtual diseases look like
-themselves and not like each other.
+base). What is lost is then correlated with the picture of each disease; the closest picture wins. It is no diagnostic
+aid: it shows that the virtual diseases look like themselves and not like each other.
 """
 
 import numpy as np
