@@ -34,7 +34,7 @@ def cohort_table(paths: Iterable[Path]) -> tuple[pd.DataFrame, dict[str, str]]:
     """One row per readable recording, and the reason for every file left out.
 
     Returns:
-        Table with columns cohort, recording, patient, view, population, n_frames, frame_rate_hz, heart_rate_bpm,
+        Table with columns cohort, recording, patient, view, population, quality, stratum, n_frames, frame_rate_hz, heart_rate_bpm,
         depth_mm, n_readings, gls_true_percent (NaN without truth); and {file name: reason} of the refused ones.
     """
     rows, refused = [], {}
@@ -55,6 +55,8 @@ def cohort_table(paths: Iterable[Path]) -> tuple[pd.DataFrame, dict[str, str]]:
                 "patient": cine.patient_id,
                 "view": str(cine.view),
                 "population": cine.meta.get("population", "unknown"),
+                "quality": cine.meta.get("quality", "unknown"),
+                "stratum": cine.meta.get("stratum", "standard"),
                 "n_frames": cine.n_frames,
                 "frame_rate_hz": round(cine.frame_rate, 1),
                 "heart_rate_bpm": cine.meta.get("heart_rate_bpm", float("nan")),

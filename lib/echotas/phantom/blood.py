@@ -17,7 +17,7 @@ from echotas.phantom.views import ViewPose
 
 __all__ = ["blood_frame", "leaflets", "valve_opening"]
 
-BLOOD_DB = -8.7
+BLOOD_DB = -11.0
 LEAFLET_DB = 7.0
 LEAFLET_SCATTERERS = 90
 LEAFLET_THICKNESS_MM = 1.6
@@ -69,12 +69,14 @@ def leaflets(
     width = np.linalg.norm(hinges[:, 1] - hinges[:, 0], axis=-1)
     across = (hinges[:, 1] - hinges[:, 0]) / width[:, None]
     inward = np.column_stack([-across[:, 1], across[:, 0]])
-    rho, zeta = [], []
+    closed_deg = rng.uniform(4, 14)
+    rho, zeta, places = [], [], []
     for side, share in ((0, 0.62), (1, 0.46)):
         u = np.sort(rng.random(LEAFLET_SCATTERERS))
-        thick = rng.uniform(-0.5, 0.5, LEAFLET_SCATTERERS) * LEAFLET_THICKNESS_MM
-        # Angle from the annular plane: 20 degrees when closed, 75 wide open; the line sags toward the atrium.
-        angle = np.deg2rad(20 + 55 * opening)[:, None] - np.deg2rad(12) * (1 - u)
+        places.append(u)
+        thick = rng.uniform(-0.5, 0.5, LEAFLET_SCATTERERS) * LEAFLET_THICKNESS_MM * (0.6 + 1.6 * (u - 0.45) ** 2 * 4)
+        # Angle from the annular plane: almost flat when closed, 75 degrees wide open; the line sags toward the atrium.
+        angle = np.deg2rad(closed_deg + (75 - closed_deg) * opening)[:, None] - np.deg2rad(14) * (1 - u)
         length = share * width[:, None]
         along = length * u * np.cos(angle) + thick * np.sin(angle)
         up = length * u * np.sin(angle) - thick * np.cos(angle)
@@ -83,6 +85,12 @@ def leaflets(
         rho.append(place[..., 0])
         zeta.append(place[..., 1])
     rho, zeta = np.concatenate(rho, axis=1), np.concatenate(zeta, axis=1)
-    strength = 10 ** (LEAFLET_DB / 20) * rng.choice(np.array([-1.0, 1.0]), size=rho.shape[1])
+    # Thick and bright at the hinge and at the tip, thin between.
+    along = np.concatenate(places)
+    level = LEAFLET_DB + 4.0 * (2 * np.abs(along - 0.45)) ** 2 - 3.0 + rng.normal(0, 2.0, len(along))
+    # Where a leaflet runs along the beam it vanishes.
+    gap = rng.uniform(0.15, 0.8, 2).repeat(LEAFLET_SCATTERERS)
+    level -= rng.uniform(4, 14) * np.exp(-(((along - gap) / 0.15) ** 2))
+    strength = 10 ** (level / 20) * rng.choice(np.array([-1.0, 1.0]), size=rho.shape[1])
     # A thin sheet has few scatterers per cell; their number per area sets its brightness against the wall.
     return to_metres(pose, section, rho, np.zeros_like(rho), zeta), strength.astype(np.float32)

@@ -3,7 +3,7 @@
 Every random number comes from (seed, stage, patient or recording): see `plans`.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -107,7 +107,7 @@ def build_beat(recording: RecordingPlan, settings: PhantomSettings | None = None
         section,
         view_segment_curves(curves, pose.azimuth_deg),
         es_frame,
-        twist_deg=disease.twist_deg,
+        twist_deg=settings.twist * disease.twist_deg,
         twist_course=twist_course(timing, times_ms),
         apex_descent_mm=disease.apex_descent_mm,
         rocking_deg=float(np.clip(local.normal(0, 1.5), -3, 3)),
@@ -205,11 +205,14 @@ def build(
     echo = settings.echo(beat.depth_m, scanner)
     seed, visit = recording.seed, f"{recording.patient_id}/{recording.acquisition}/{recording.view}"
     look = draw_look(generator(seed, "phantom-look", f"{recording.patient_id}/{recording.view}"), beat.quality)
+    look = replace(look, sliding_mm=settings.twist * look.sliding_mm)
     artefacts = draw_artefacts(generator(seed, "phantom-artefacts", visit), beat.quality, scanner)
     moving, resting = _scatterers(beat, look, echo)
-    iq = render(moving, resting, echo, artefacts, generator(seed, "phantom-noise", visit), cache_dir)
+    envelope = render(moving, resting, echo, artefacts, generator(seed, "phantom-noise", visit), cache_dir)
     shape = echo.scan.image_shape(settings.spacing_mm)
-    frames = grey_images(iq, beat.mesh_mm[0].reshape(-1, 2) / 1e3, artefacts, echo.scan, scanner, settings.spacing_mm)
+    frames = grey_images(
+        envelope, beat.mesh_mm[0].reshape(-1, 2) / 1e3, artefacts, echo.scan, scanner, settings.spacing_mm
+    )
     mesh_px = _to_px(beat.mesh_mm, settings.spacing_mm, shape[1])
     coherence = correlation_curves(frames, mesh_px, beat.es_frame, spacing_mm=settings.spacing_mm, stride=2).clip(0, 1)
 

@@ -20,8 +20,9 @@ class Scanner:
 
     name: str
     """Key of `SCANNERS`."""
-    probe: Probe = field(default_factory=phased_2p5_mhz)
-    """Its cardiac probe."""
+    probe: Probe = field(default_factory=lambda: phased_2p5_mhz(n_elements=94))
+    """Its cardiac probe. An aperture of 28 mm gives at 2.5 MHz the lateral speckle size of clinical loops, which are
+    taken at the second harmonic with a smaller one."""
     curve: float = 1.0
     """Exponent of the grey map after log compression: below 1 lifts dark greys, above 1 darkens them."""
     persistence: float = 0.0
@@ -46,7 +47,7 @@ SCANNERS = {
         Scanner(
             "three",
             probe=phased_2p5_mhz(
-                n_elements=48, pitch_m=0.27e-3, width_m=0.22e-3, freq_center_hz=2.9e6, bandwidth_percent=60.0
+                n_elements=64, pitch_m=0.27e-3, width_m=0.22e-3, freq_center_hz=2.9e6, bandwidth_percent=60.0
             ),
             curve=1.25,
             persistence=0.3,

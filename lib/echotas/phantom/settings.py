@@ -39,6 +39,8 @@ class PhantomSettings:
     """B-spline order of the scatterer grid."""
     thickening: str = "annotation-like"
     """"anatomical" (incompressible) or "annotation-like"."""
+    twist: float = 1.0
+    """Factor on twist and on the sliding of sheets that goes with it; 0 shows what the speckle owes to them."""
     device: str = "cpu"
     """Torch device of the matrix products."""
 
@@ -49,6 +51,8 @@ class PhantomSettings:
             raise ValueError(f"depths_m must hold values in 0.08..0.25 m, got {self.depths_m}")
         if not self.scatterers_per_wavelength2 > 0:
             raise ValueError(f"scatterers_per_wavelength2 must be positive, got {self.scatterers_per_wavelength2}")
+        if not 0 <= self.twist <= 2:
+            raise ValueError(f"twist must be in 0..2, got {self.twist}")
         if self.thickening not in THICKENING:
             raise ValueError(f"thickening must be one of {sorted(THICKENING)}, got {self.thickening!r}")
         object.__setattr__(self, "depths_m", tuple(sorted(self.depths_m)))

@@ -32,9 +32,9 @@ CHAMBER_DB = -13.0
 # Set once so that rendered loops lose their speckle as real ones do and PyMUST's block matching under-estimates GLS as
 # published; never looked at with a learned tracker. See 00_cohort.
 HAZE_DB = {"good": -17.0, "medium": -14.0, "poor": -10.0}
-SLIDING_MM = 0.055
-APICAL_SLIDING = 0.8
-APEX_TEXTURE, BASE_TEXTURE = 0.5, 1.4
+SLIDING_MM = 0.15
+APICAL_SLIDING = 1.0
+APEX_TEXTURE, BASE_TEXTURE = 0.4, 1.3
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +63,8 @@ class TissueLook:
     """Tissue outside the heart."""
     clutter_db: float
     """Near-field clutter at 10 mm; 14 dB weaker at 40 mm."""
+    skin_mm: float
+    """Distance between the bands near the probe."""
     haze_db: float
     """Clutter of side lobes and multiple paths over the whole sector, still against the probe."""
     fibres_db: float
@@ -75,21 +77,22 @@ class TissueLook:
 
 def draw_look(rng: np.random.Generator, quality: str) -> TissueLook:
     """Brightness of one patient's tissue for an image quality "good", "medium" or "poor"."""
-    clutter = {"good": -9.0, "medium": -5.0, "poor": -1.0}
+    clutter = {"good": -12.0, "medium": -9.0, "poor": -5.0}
     if quality not in clutter:
         raise ValueError(f"quality must be one of {sorted(clutter)}, got {quality!r}")
     return TissueLook(
         seed=int(rng.integers(2**31)),
-        texture_db=float(rng.uniform(5.0, 8.5)),
+        texture_db=float(rng.uniform(5.5, 9.0)),
         patches_db=float(rng.uniform(2.5, 5.0)),
         lateral_db=float(rng.normal(-2.5, 2.0)),
         apex_db=float(rng.normal(-1.5, 1.5)),
         trabeculae_mm=float(rng.uniform(2.0, 5.0)),
         papillary_place=float(rng.uniform(0.35, 0.55)),
         papillary_mm=float(rng.uniform(2.0, 13.0)),
-        pericardium_db=float(rng.uniform(5.0, 11.0)),
+        pericardium_db=float(rng.uniform(9.0, 16.0)),
         surroundings_db=float(rng.normal(-1.0, 2.0)),
         clutter_db=float(rng.normal(clutter[quality], 2.0)),
+        skin_mm=float(rng.uniform(3.5, 6.5)),
         haze_db=float(rng.normal(HAZE_DB[quality], 2.0)),
         fibres_db=float(rng.uniform(2.0, 5.0)),
         sliding_mm=SLIDING_MM * float(rng.uniform(0.8, 1.2)),
@@ -214,7 +217,7 @@ def moving_tissue(
     aside_mm = motion.grid_mm[0, np.clip(s.astype(int), 0, None), N_CAVITY + N_WALL // 2, 0] * around
     grain = np.column_stack([0.6 * arc_mm, layer_mm, aside_mm])
     coarse = APEX_TEXTURE + (BASE_TEXTURE - APEX_TEXTURE) * np.abs(from_apex)
-    wall = look.texture_db * coarse * smooth_field(grain, 4.0, 14.0, look.seed)
+    wall = look.texture_db * coarse * smooth_field(grain, 3.5, 11.0, look.seed)
     wall += look.patches_db * smooth_field(arc_mm[:, None], 35.0, 90.0, look.seed + 1, n_waves=8)
     heading = motion.grid_mm[0, 1:, N_CAVITY + N_WALL // 2] - motion.grid_mm[0, :-1, N_CAVITY + N_WALL // 2]
     heading = heading[np.clip(s.astype(int), 0, len(heading) - 1)]
@@ -226,9 +229,9 @@ def moving_tissue(
     # The blood-tissue border reflects; the middle of a wall less so.
     wall += 2.5 * np.exp(-((across / 0.12) ** 2)) - 1.0 * np.exp(-(((across - 0.55) / 0.25) ** 2))
     hinge = np.minimum(np.abs(arc_mm), np.abs(arc_mm - 2 * middle))
-    wall += 4.0 * np.exp(-((hinge / 4.0) ** 2))
+    wall += 7.0 * np.exp(-((hinge / 4.0) ** 2))
     around_db = surroundings_db(np.column_stack([x, z]), rho[0], zeta[0], section, pose, look)
-    line = np.exp(-(((layer_mm - 12.5) / 1.8) ** 2)) * np.clip(2.5 * from_apex + 0.2, 0, 1)
+    line = np.exp(-(((layer_mm - 12.5) / 1.8) ** 2)) * np.clip(2.5 * from_apex + 0.2, 0.35, 1)
     outside = around_db + (look.pericardium_db - np.minimum(around_db, 0)) * line
     mix = np.clip((layer_mm - 9.0) / 2.5, 0, 1)
     level = (1 - mix) * wall + mix * outside
@@ -256,8 +259,11 @@ def _ellipse(rho, zeta, centre, half, edge=0.12) -> np.ndarray:
 
 def surroundings_db(places_mm, rho, zeta, section: Section, pose: ViewPose, look: TissueLook) -> np.ndarray:
     """Brightness of everything around the ventricle, at rest: tissue with dark chambers, by view."""
-    level = look.surroundings_db + 5.5 * smooth_field(places_mm, 14.0, 60.0, look.seed + 2)
-    level += 3.0 * smooth_field(places_mm, 5.0, 14.0, look.seed + 3)
+    # Layers that lie across the beam reflect: what is bright is long from side to side and thin along the beam.
+    radius = np.hypot(places_mm[:, 0], places_mm[:, 1])
+    layers = np.column_stack([0.3 * radius * np.arctan2(places_mm[:, 0], places_mm[:, 1]), radius])
+    level = look.surroundings_db + 4.5 * smooth_field(layers, 12.0, 50.0, look.seed + 2)
+    level += 3.5 * smooth_field(layers, 3.0, 10.0, look.seed + 3)
     length = section.midwall_mm[MIDWALL_NODES // 2, 1]
     half_annulus = 0.5 * abs(section.midwall_mm[-1, 0] - section.midwall_mm[0, 0])
     wall = float(section.thickness_mm.mean())
@@ -304,6 +310,9 @@ def resting_tissue(
     clutter = np.column_stack([still_radius * np.sin(still_angle), still_radius * np.cos(still_angle)])
     near_db = look.clutter_db - 14.0 * (still_radius - 10) / 30 - 10 * np.clip((still_radius - 36) / 9, 0, 1)
     near_db += 4.0 * smooth_field(clutter, 8.0, 30.0, look.seed + 4)
+    # The face of the probe and the skin echo each other: bright bands, weaker with every trip.
+    for trip in range(1, 4):
+        near_db += (9 - 2 * trip) * np.exp(-(((still_radius - trip * look.skin_mm) / 0.8) ** 2))
     haze_db = look.haze_db + 4.0 * smooth_field(clutter, 20.0, 60.0, look.seed + 6)
     clutter_db = 10 * np.log10(10 ** (near_db / 10) + 10 ** (haze_db / 10))
     every = np.concatenate([places, clutter])

@@ -4,7 +4,7 @@ from .bland_altman import bland_altman_grid, bland_altman_panel, scatter_panel
 from .bullseye import bullseye, bullseyes
 from .cine import Panel, frame_panel, image_panels, worst_case_gallery
 from .correlation_curves import correlation_bands
-from .curves import global_curves, strain_curves
+from .curves import global_curves, strain_curves, strain_panels
 from .intervals import interval_plot
 from .learning import loss_curves
 from .m_mode import strain_m_mode
@@ -35,6 +35,7 @@ __all__ = [
     "side_by_side_frames",
     "strain_curves",
     "strain_m_mode",
+    "strain_panels",
     "strategy_color",
     "tracker_look",
     "worst_case_gallery",

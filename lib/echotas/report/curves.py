@@ -12,7 +12,7 @@ from echotas.records import StrainCurve, View
 
 from .style import SEGMENT_COLORS, SEGMENT_LINES, styled, tracker_look
 
-__all__ = ["global_curves", "strain_curves"]
+__all__ = ["global_curves", "strain_curves", "strain_panels"]
 
 
 @styled
@@ -62,6 +62,42 @@ def strain_curves(
     _mark_events(axes, curve)
     axes.set(xlabel="time from ED (ms)", ylabel="longitudinal strain (%)", title=title)
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    return figure
+
+
+@styled
+def strain_panels(panels: Mapping[str, tuple[StrainCurve, View]], columns: int = 4, title: str = "") -> Figure:
+    """Small multiples of segment curves, one panel per case, with common axes.
+
+    Args:
+        panels: Title -> (strain, view). The six segments keep their colours and lines; which wall they are, left base to
+            right base of the view, stands in the title's view.
+        columns: Panels in a row.
+        title: Title of the figure.
+
+    Raises:
+        ValueError: No panel.
+    """
+    if not panels:
+        raise ValueError("panels must hold at least one case, got none")
+    rows = -(-len(panels) // columns)
+    figure = Figure(figsize=(2.9 * columns, 2.3 * rows + 0.4), layout="constrained")
+    grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
+    for axes, (name, (curve, view)) in zip(grid.flat, panels.items(), strict=False):
+        for i, values in enumerate(curve.segment_percent):
+            label = f"{('left', 'right')[i // 3]} {('base', 'mid', 'apical', 'apical', 'mid', 'base')[i]}"
+            axes.plot(_time_ms(curve), values, SEGMENT_LINES[i], color=SEGMENT_COLORS[i], lw=1.2, label=label)
+        axes.plot(_time_ms(curve), curve.global_percent, color="black", lw=2, label="global")
+        axes.axhline(0, color="0.6", lw=0.8, zorder=0.5)
+        axes.axvline(_time_ms(curve)[curve.es_frame], color="0.4", lw=1, ls=(0, (4, 2)), label="end-systole")
+        axes.set_title(f"{name}, {View(view)}", fontsize=9)
+    for axes in grid.flat[len(panels) :]:
+        axes.set_visible(False)
+    figure.supxlabel("time from ED (ms)", fontsize=9)
+    figure.supylabel("longitudinal strain (%)", fontsize=9)
+    handles, labels = grid.flat[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside right upper", fontsize=8)
+    figure.suptitle(title)
     return figure
 
 
