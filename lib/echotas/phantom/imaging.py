@@ -55,7 +55,7 @@ def draw_artefacts(rng: np.random.Generator, quality: str, scanner: Scanner) -> 
 
     Drop-out of one or two segments in a fifth of the cines, and a rib shadow in about a tenth (more in poor windows).
     """
-    noise = {"good": -18.0, "medium": -16.0, "poor": -13.5}
+    noise = {"good": -17.0, "medium": -15.0, "poor": -12.5}
     if quality not in noise:
         raise ValueError(f"quality must be one of {sorted(noise)}, got {quality!r}")
     chance = {"good": 0.10, "medium": 0.25, "poor": 0.5}[quality]

@@ -82,14 +82,14 @@ def draw_look(rng: np.random.Generator, quality: str) -> TissueLook:
         raise ValueError(f"quality must be one of {sorted(clutter)}, got {quality!r}")
     return TissueLook(
         seed=int(rng.integers(2**31)),
-        texture_db=float(rng.uniform(5.5, 9.0)),
+        texture_db=float(rng.uniform(5.0, 8.0)),
         patches_db=float(rng.uniform(2.5, 5.0)),
         lateral_db=float(rng.normal(-2.5, 2.0)),
         apex_db=float(rng.normal(-1.5, 1.5)),
         trabeculae_mm=float(rng.uniform(2.0, 5.0)),
         papillary_place=float(rng.uniform(0.35, 0.55)),
         papillary_mm=float(rng.uniform(2.0, 13.0)),
-        pericardium_db=float(rng.uniform(9.0, 16.0)),
+        pericardium_db=float(rng.uniform(7.0, 13.0)),
         surroundings_db=float(rng.normal(-1.0, 2.0)),
         clutter_db=float(rng.normal(clutter[quality], 2.0)),
         skin_mm=float(rng.uniform(3.5, 6.5)),
