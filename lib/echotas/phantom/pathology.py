@@ -125,7 +125,7 @@ class Disease:
         return self.population != "atrial_fibrillation"
 
 
-def population_at(mix: str, index: int) -> str:
+def population_at(mix: str, index: int, offset: float = 0.17) -> str:
     """Population of the patient with this index; every prefix follows the mix closely.
 
     Raises:
@@ -135,7 +135,7 @@ def population_at(mix: str, index: int) -> str:
         raise ValueError(f"mix must be one of {sorted(MIXES)}, got {mix!r}")
     if index < 0:
         raise ValueError(f"index must not be negative, got {index}")
-    return MIXES[mix][in_turn([share for _, share in MIXES[mix]], index, offset=0.17)][0]
+    return MIXES[mix][in_turn([share for _, share in MIXES[mix]], index, offset=offset)][0]
 
 
 def heart_rate_for(population: str, rng: np.random.Generator) -> float:

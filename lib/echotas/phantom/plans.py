@@ -28,6 +28,8 @@ class Design:
     """Whether masks of every frame come with it."""
     mix: str
     """Population mix, a key of `pathology.MIXES`."""
+    offset: float = 0.17
+    """Where in the mix the first patient stands, 0..1: it decides who is in a small cohort."""
     scanners: tuple[str, ...] = ("one", "one", "two")
     """Keys of `scanner.SCANNERS`, patient by patient in turn."""
     grades: tuple[float, float, float] = (0.40, 0.35, 0.25)
@@ -40,8 +42,9 @@ COHORTS = {
     "templates": Design((View.A2C, View.A4C), 1, 0, True, "wide"),
     "V-SSHF": Design((View.A4C, View.A2C, View.A3C), 2, 2, False, "test"),
     "V-HUNT": Design((View.A4C, View.A2C, View.A3C), 2, 2, False, "test"),
-    "V-HUNT-A": Design((View.A4C, View.A2C, View.A3C), 1, 2, False, "test"),
-    "V-RV-like": Design((View.A4C,), 1, 2, False, "test", ("three",), (0.2, 0.4, 0.4), True),
+    # Begins with an anterior infarct, so that even a few patients have something regional to find.
+    "V-HUNT-A": Design((View.A4C, View.A2C, View.A3C), 1, 2, False, "test", 0.905),
+    "V-RV-like": Design((View.A4C,), 1, 2, False, "test", 0.17, ("three",), (0.2, 0.4, 0.4), True),
 }
 """`templates` feeds the data engine; the others are evaluation cohorts and never share a patient with it. `V-RV-like`
 is out of distribution: another probe, a view focused on the right ventricle, poorer images."""
@@ -123,7 +126,7 @@ def plan(
                     recording_id=f"{patient_id}-R{acquisition + 1}-{view}",
                     view=View(view),
                     acquisition=acquisition,
-                    population=population or population_at(design.mix, index),
+                    population=population or population_at(design.mix, index, design.offset),
                     seed=seed,
                     n_observers=design.n_observers,
                     labels=design.labels,
