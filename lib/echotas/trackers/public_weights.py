@@ -1,0 +1,59 @@
+"""Public checkpoints in our networks: names are translated, nothing is guessed, a foreign file is refused by what misfits.
+
+No public weights come with this project: those of CoTracker and MyoTracker are for non-commercial use only. Whoever may use
+them loads their own copy here.
+"""
+
+import importlib
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from echotas.trackers import public_names
+from echotas.trackers.checkpoint_file import read_tensors
+from echotas.trackers.public_names import rename
+
+__all__ = ["load_public_weights", "public_networks"]
+
+# Name -> module, network class (its defaults are the published size), key map.
+_NETWORKS = {"cotracker_v1": ("cotracker", "CoTracker", public_names.COTRACKER_V1)}
+
+
+def public_networks() -> tuple[str, ...]:
+    """Names that `load_public_weights` knows."""
+    return tuple(_NETWORKS)
+
+
+def load_public_weights(name: str, path: str | Path) -> nn.Module:
+    """Network of the published size with the weights of a public checkpoint, ready for inference.
+
+    Args:
+        name: One of `public_networks()`.
+        path: Checkpoint file, safetensors or a PyTorch file of plain tensors (a state dict, alone or under "model" or
+            "state_dict"; a leading "module." is taken off). Pickled objects are refused.
+
+    Raises:
+        ValueError: The name is unknown, the file cannot be read safely, or its tensors do not fit; the message lists what is
+            missing, what is left over and whose shape differs.
+    """
+    if name not in _NETWORKS:
+        raise ValueError(f"name must be one of {', '.join(_NETWORKS)}, got {name!r}")
+    module, network_class, names = _NETWORKS[name]
+    network = getattr(importlib.import_module(f"echotas.trackers.{module}"), network_class)()
+    given = {rename(key.removeprefix("module."), names): value for key, value in read_tensors(path).items()}
+    wanted = network.state_dict()
+    problems = [
+        ("missing", sorted(set(wanted) - set(given))),
+        ("left over", sorted(set(given) - set(wanted))),
+        ("of another shape", sorted(key for key in set(wanted) & set(given) if wanted[key].shape != given[key].shape)),
+    ]
+    if any(keys for _, keys in problems):
+        told = "; ".join(f"{len(keys)} {what}: {_few(keys)}" for what, keys in problems if keys)
+        raise ValueError(f"{path}: these are not the weights of {name} ({told})")
+    network.load_state_dict({key: value.to(torch.float32) for key, value in given.items()})
+    return network.eval().requires_grad_(False)
+
+
+def _few(keys: list[str], most: int = 5) -> str:
+    return ", ".join(keys[:most]) + (f" and {len(keys) - most} more" if len(keys) > most else "")
