@@ -26,7 +26,7 @@ COPY := $(if $(filter laptop,$(PROFILE)),.,.work/profiles/$(PROFILE))
 help: ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 	@echo
-	@echo "  PROFILE=laptop|smoke|paper  size of the run (repro, bench, ui, verify); VENV=folder; PORT=5000 (ui)"
+	@echo "  PROFILE=laptop|smoke|paper  size of the run (repro, cohort, bench, ui, verify); VENV=folder; PORT=5000 (ui)"
 
 $(VENV)/.ok: requirements.txt constraints.txt pyproject.toml
 	$(BASE_PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "EchoTAS needs Python >= 3.11, this is %d.%d" % sys.version_info[:2])'
@@ -47,6 +47,13 @@ ifeq ($(PROFILE),laptop)
 	@python -m echotas.pipeline.changes
 else
 	@python -m echotas.pipeline.profiles $(PROFILE)
+endif
+
+cohort: $(VENV)/.ok ## the virtual patients only, resumable; PROFILE=paper for the papers' cohorts
+ifeq ($(PROFILE),laptop)
+	@python -m dvc repro default_data
+else
+	@python -m echotas.pipeline.profiles $(PROFILE) default_data
 endif
 
 test: $(VENV)/.ok ## run the tests (without those marked slow, gpu)

@@ -1,5 +1,8 @@
 """Recordings survive the disk: round trip, same bytes, clear refusal of damaged and foreign files."""
 
+import subprocess
+import sys
+
 import h5py
 import numpy as np
 import pytest
@@ -89,6 +92,28 @@ def test_failed_write_keeps_the_old_file(tmp_path, parts):
     with pytest.raises(StoreError, match="JSON"):
         write_recording(path, **{**parts, "attributes": {"bad": float("nan")}})
     assert path.read_bytes() == before and [p.name for p in tmp_path.iterdir()] == ["r.h5"]
+
+
+def test_a_full_disk_is_one_sentence_and_leaves_nothing(tmp_path):
+    """A limit on the size of files makes the system refuse the write as a full disk does."""
+    script = """
+import resource, signal, sys
+import numpy as np
+from echotas.records import Cine
+from echotas.store import StoreError, write_recording
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000))
+frames = np.random.default_rng(0).integers(0, 256, (6, 200, 200)).astype(np.uint8)
+cine = Cine(frames=frames, spacing_mm=(0.5, 0.5), times_s=np.arange(6) / 40, view="A4C", ed_frame=0, es_frame=2,
+            patient_id="p", recording_id="r", meta={})
+try:
+    write_recording(sys.argv[1], cine=cine)
+except StoreError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", script, str(tmp_path / "r.h5")], capture_output=True, text=True)
+    assert "r.h5: could not be written" in done.stdout and done.returncode == 0, done.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_tracks_round_trip(tmp_path):

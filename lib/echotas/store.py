@@ -51,19 +51,28 @@ class Recording:
 
 
 def _write(path: Path, fill) -> None:
-    """Fill a temporary HDF5 file beside `path` and move it into place; nothing is left behind on failure."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-    os.close(handle)
+    """Write an HDF5 file beside `path` and move it into place; nothing is left behind on failure.
+
+    The file is put together in memory: HDF5 itself swallows what a full disk answers when it closes a file.
+    """
+    with h5py.File(path.name, "w", driver="core", backing_store=False, track_order=True) as file:
+        fill(file)
+        file.flush()
+        image = file.id.get_file_image()
+    temporary = None
     try:
-        with h5py.File(temporary, "w", track_order=True) as file:
-            fill(file)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+        with open(handle, "wb") as target:
+            target.write(image)
+            target.flush()
+            os.fsync(handle)
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
     except OSError as error:
         raise StoreError(f"{path}: could not be written ({error})") from error
     finally:
-        if os.path.exists(temporary):
+        if temporary is not None and os.path.exists(temporary):
             os.unlink(temporary)
 
 

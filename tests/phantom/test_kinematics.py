@@ -202,5 +202,7 @@ def test_bad_settings_are_refused():
         PhantomSettings(thickening="none")
     with pytest.raises(ValueError, match="foreshortening_deg"):
         section_at(draw_anatomy("EF>50", generator(0, "test")), 0.0, foreshortening_deg=40.0)
+    with pytest.raises(ValueError, match="wall_scale"):
+        draw_anatomy("EF>50", generator(0, "test"), np.full((6, 3), -1.0))
     with pytest.raises(ValueError, match="ef_class"):
         draw_anatomy("EF 60", generator(0, "test"))

@@ -111,10 +111,13 @@ def draw_anatomy(
         wall_scale: Thickness factor by wall and level, all 1 if None.
 
     Raises:
-        ValueError: The class is unknown.
+        ValueError: The class is unknown, or a thickness factor is not positive.
     """
     if ef_class not in _SIZES:
         raise ValueError(f"ef_class must be one of {list(_SIZES)}, got {ef_class!r}")
+    scale = np.ones((6, 3)) if wall_scale is None else np.asarray(wall_scale, dtype=float)
+    if scale.shape != (6, 3) or not ((scale > 0) & np.isfinite(scale)).all():
+        raise ValueError(f"wall_scale must be (6, 3) positive factors, got shape {scale.shape}, least {scale.min()}")
     z = rng.normal()
     length, annulus, width25, width50, width75 = _SIZES[ef_class]
     own = np.clip(rng.normal(size=5), -2.2, 2.2)
@@ -141,7 +144,7 @@ def draw_anatomy(
         thickness_mm=np.array(_THICKNESS[ef_class]) + np.array(_THICKNESS_SD) * score,
         minor_axis_ratio=float(rng.uniform(0.9, 1.1)),
         minor_axis_azimuth_deg=float(rng.uniform(0, 180)),
-        wall_scale=np.ones((6, 3)) if wall_scale is None else np.asarray(wall_scale, dtype=float),
+        wall_scale=scale,
     )
 
 
