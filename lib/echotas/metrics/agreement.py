@@ -81,6 +81,25 @@ def bland_altman(
     Raises:
         ValueError: No value, unequal counts, a NaN value, or a confidence outside (0, 1).
 
+    Unit:
+        that of the measure
+
+    Better:
+        nearer to zero (the bias); narrower limits
+
+    Formula:
+        d = method - reference
+        bias = mean(d), limits = bias +/- 1.96 SD(d), SD with n - 1
+        intervals: bias +/- t SD / sqrt(n), limit +/- t SD sqrt(3 / n)
+
+    Pitfalls:
+        Several views of one patient are not independent: pass one value per patient. A bias that grows with the measure
+        does not show in these numbers. Strain is negative, so a positive bias of strain is shortening under-estimated.
+
+    Known as:
+        TAS-Net paper -> bias (mu) and SD (sigma); EchoTracker2 -> mean difference and SD of differences; Evain 2022 ->
+        bias and sigma
+
     References:
         Bland and Altman 1986, 1999.
     """
@@ -123,6 +142,23 @@ def icc_a1(readings: Float[np.ndarray, "n_patients n_readings"], confidence: flo
     Raises:
         ValueError: Fewer than two readings, no patient, a NaN value, or a confidence outside (0, 1).
 
+    Unit:
+        none, at most 1
+
+    Better:
+        higher
+
+    Formula:
+        ICC = (MSR - MSE) / (MSR + (k - 1) MSE + k (MSC - MSE) / n)
+        mean squares of n subjects MSR, of k readings MSC, of the error MSE
+
+    Pitfalls:
+        It grows with the spread between patients, so cohorts of different spread do not compare. Not ICC(C,1) =
+        ICC(3,1), which lets a constant bias between readings pass.
+
+    Known as:
+        no other name in the papers read; elsewhere ICC(2,1), in older releases of pingouin ICC2
+
     References:
         McGraw and Wong 1996, table 4 case 2A and table 7.
     """
@@ -162,6 +198,23 @@ def within_subject_sd(readings: Float[np.ndarray, "n_patients n_readings"]) -> f
 
     Raises:
         ValueError: Fewer than two readings, no patient, or a NaN value.
+
+    Unit:
+        that of the measure
+
+    Better:
+        lower
+
+    Formula:
+        s_w = sqrt(mean over patients of the variance of the readings, k - 1)
+        pairs with difference d: s_w = sqrt(sum d^2 / (2 n))
+
+    Pitfalls:
+        A tracker that ignores the image repeats perfectly: no evidence without accuracy. A constant bias between
+        readings enters; SD(d) / sqrt(2) leaves it out.
+
+    Known as:
+        no other name in the papers read; elsewhere SEM
     """
     return float(np.sqrt(_readings(readings).var(axis=1, ddof=1).mean()))
 
@@ -171,6 +224,22 @@ def within_subject_cv(readings: Float[np.ndarray, "n_patients n_readings"]) -> f
 
     Raises:
         ValueError: As `within_subject_sd`, or the mean is zero.
+
+    Unit:
+        percent of the mean
+
+    Better:
+        lower
+
+    Formula:
+        CV = 100 s_w / |mean of all readings|
+
+    Pitfalls:
+        The same scatter gives a larger value where the mean is small. Not the RMS of the patients' own CVs. As for
+        `within_subject_sd`, ignoring the image repeats perfectly.
+
+    Known as:
+        EchoTracker2 -> CV (its formula is inferred from its numbers)
     """
     readings = _readings(readings)
     mean = abs(float(readings.mean()))
@@ -188,6 +257,22 @@ def minimal_detectable_change(readings: Float[np.ndarray, "n_patients n_readings
 
     Raises:
         ValueError: As `within_subject_sd`, or a confidence outside (0, 1).
+
+    Unit:
+        that of the measure
+
+    Better:
+        lower
+
+    Formula:
+        MDC = z sqrt(2) s_w, z = 1.96 at 95 %
+
+    Pitfalls:
+        Speaks of one patient, not of the mean of a group. A bias between readings enters through s_w; without it MDC =
+        1.96 SD(d). A tracker that ignores the image has the smallest of all and detects nothing.
+
+    Known as:
+        Nyberg 2024 -> MDC; elsewhere smallest detectable change
 
     References:
         Weir 2005.

@@ -35,6 +35,25 @@ def contour_distance_mm(
 
     Raises:
         ValueError: Fewer than two points, a NaN, a line without length, or a spacing that is not positive.
+
+    Unit:
+        mm
+
+    Better:
+        lower
+
+    Formula:
+        d(A, B) = distances of the resampled points of A to the line B
+        mean = (mean d(A, B) + mean d(B, A)) / 2
+        Hausdorff = max of d(A, B) and d(B, A); Hausdorff95 = larger of their 95th percentiles
+
+    Pitfalls:
+        Blind to slip along the wall, which changes strain. The frame in which the line was given has distance 0 and is
+        to be left out of a mean over frames. A corner between two resampled points is missed by up to half of
+        `spacing_mm`.
+
+    Known as:
+        Evain 2022 -> d_m (the mean) and d_H (Hausdorff)
     """
     if not spacing_mm > 0:
         raise ValueError(f"spacing_mm must be positive, got {spacing_mm}")

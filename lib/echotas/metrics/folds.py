@@ -44,6 +44,23 @@ def count_folds(points: Float[np.ndarray, "n_frames n_long n_rad 2"], reference_
     Raises:
         ValueError: Fewer than two frames, lines or rays, a NaN position, a frame outside, or a triangle without area
             or of mixed orientation in the reference frame.
+
+    Unit:
+        yes or no; shares 0-1
+
+    Better:
+        lower (`min_jacobian_det`: higher)
+
+    Formula:
+        J(t) = det[x2 - x1, x3 - x1](t) / det[x2 - x1, x3 - x1](reference)
+        a triangle is folded at t if J(t) <= 0
+
+    Pitfalls:
+        Depends on how the mesh is made and cut into triangles: compare trackers on one mesh only. A frozen mesh never
+        folds. J = 0 counts as folded here, where the TAS-Net paper speaks of negative determinants.
+
+    Known as:
+        TAS-Net paper -> folds (%), the share of videos with `any_fold`
     """
     determinant = jacobian_det(points, reference_frame)
     others = np.delete(determinant, reference_frame, axis=0) <= 0  # (n_frames - 1, n_triangles)

@@ -121,6 +121,23 @@ def cluster_bootstrap(
 
     Raises:
         ValueError: No value, unequal counts, a NaN value, or `n_resamples` or `confidence` out of range.
+
+    Unit:
+        that of the statistic
+
+    Better:
+        no direction
+
+    Formula:
+        ends = percentiles 50 (1 - c) and 50 (1 + c) of the statistic over resamples
+        a resample is n patients drawn with replacement, each with all its rows; c = confidence
+
+    Pitfalls:
+        The cluster is the patient: with frames, points or views as clusters the interval is too narrow. Resamples with
+        an undefined statistic are left out, so look at `n_undefined`.
+
+    Known as:
+        no other name in the papers read
     """
     values, clusters = _finite("values", values), np.asarray(clusters)
     if len(clusters) != len(values):
@@ -167,6 +184,23 @@ def paired_comparison(
     Raises:
         ValueError: No method, unequal counts, or a NaN value.
 
+    Unit:
+        shift: that of the values; p: 0-1
+
+    Better:
+        no direction (of errors, a negative shift is better than the baseline)
+
+    Formula:
+        shift = Hodges-Lehmann estimate of method - baseline
+        p = Wilcoxon signed-rank test of method - baseline; p_holm = p adjusted over all methods
+
+    Pitfalls:
+        Frames, points and recordings are never the n: average to one value per patient first. A p value above 0.05 does
+        not show that two methods are equal (`equivalence`), nor does it compare their scatter (`compare_spread`).
+
+    Known as:
+        Evain 2022 -> Wilcoxon signed-rank test; the TAS-Net paper marks significance without naming its test
+
     References:
         Pratt 1959; Holm 1979; Hodges and Lehmann 1963.
     """
@@ -203,6 +237,24 @@ def equivalence(differences: Float[np.ndarray, " n_patients"], margin: float, al
     Raises:
         ValueError: No value, a NaN, or margin or alpha out of range.
 
+    Unit:
+        that of the differences; p: 0-1
+
+    Better:
+        no direction (equivalent if the interval lies within the margin)
+
+    Formula:
+        interval = mean(d) +/- t(1 - alpha, n - 1) SD(d) / sqrt(n)
+        p = P(T > (margin - |mean(d)|) sqrt(n) / SD(d))
+        equivalent if -margin < low and high < margin
+
+    Pitfalls:
+        Worth nothing if the margin was chosen after looking. The interval covers 1 - 2 alpha (90 % as set), not 95 %.
+        Not shown equivalent does not mean different.
+
+    Known as:
+        no other name in the papers read; elsewhere TOST
+
     References:
         Schuirmann 1987.
     """
@@ -238,6 +290,24 @@ def compare_spread(
     Raises:
         ValueError: No value, unequal counts, or a NaN.
 
+    Unit:
+        ratio: none; p: 0-1
+
+    Better:
+        no direction (a ratio below 1: the first scatters less)
+
+    Formula:
+        r = corr(first + second, first - second)
+        t = r sqrt((n - 2) / (1 - r^2)), n - 2 degrees of freedom
+        ratio = SD(first) / SD(second)
+
+    Pitfalls:
+        Says nothing about bias: a method may scatter little about a wrong value. A test of mean absolute errors answers
+        another question.
+
+    Known as:
+        no other name in the papers read; elsewhere Pitman-Morgan test
+
     References:
         Pitman 1939; Morgan 1939.
     """
@@ -260,6 +330,22 @@ def holm(p_values: Sequence[float] | np.ndarray) -> Float[np.ndarray, " n_tests"
 
     Raises:
         ValueError: A p value is NaN or outside 0..1.
+
+    Unit:
+        p value, 0-1
+
+    Better:
+        no direction
+
+    Formula:
+        p_(1) <= ... <= p_(m): adjusted p_(i) = min(1, max over j <= i of (m - j + 1) p_(j))
+
+    Pitfalls:
+        Only the p values passed together count as the family: split over several calls, the number of tests is too
+        small.
+
+    Known as:
+        no other name in the papers read
     """
     p_values = np.asarray(p_values, dtype=np.float64)
     if p_values.ndim != 1 or not ((p_values >= 0) & (p_values <= 1)).all():
@@ -272,7 +358,24 @@ def holm(p_values: Sequence[float] | np.ndarray) -> Float[np.ndarray, " n_tests"
 
 
 def hodges_lehmann_shift(differences: Float[np.ndarray, " n_patients"]) -> float:
-    """Median of the means of all pairs of differences (each with itself too): the shift the signed-rank test tests."""
+    """Median of the means of all pairs of differences (each with itself too): the shift the signed-rank test tests.
+
+    Unit:
+        that of the differences
+
+    Better:
+        no direction
+
+    Formula:
+        median of (d_i + d_j) / 2 over all i <= j
+
+    Pitfalls:
+        Neither the mean nor the median of the differences. One difference per patient; its sign is that of the
+        differences passed in.
+
+    Known as:
+        no other name in the papers read
+    """
     differences = _finite("differences", differences)
     first, second = np.triu_indices(len(differences))
     return float(np.median((differences[first] + differences[second]) / 2))
@@ -287,6 +390,22 @@ def patient_mean(values: Float[np.ndarray, " n_values"], patients: Sequence[obje
 
     Raises:
         ValueError: Counts differ, or a value is NaN (leave the recording out and report it).
+
+    Unit:
+        that of the values
+
+    Better:
+        no direction (that of the values)
+
+    Formula:
+        mean over the recordings of one patient
+
+    Pitfalls:
+        Signed errors cancel within a patient: take |error| first for a mean absolute error. A patient with a view
+        missing is averaged over the views that are left.
+
+    Known as:
+        no other name in the papers read
     """
     values = _finite("values", values)
     if len(values) != len(patients):

@@ -80,6 +80,23 @@ def mean_trajectory_error_mm(
     Raises:
         ValueError: Frame or point counts differ, a position is NaN, or a spacing is not positive.
 
+    Unit:
+        mm
+
+    Better:
+        lower
+
+    Formula:
+        mean over accepted points i and frames t of |predicted_i(t) - true_i(t)|, t not the query frame
+
+    Pitfalls:
+        "MTE" in the EchoTracker papers is another quantity, `median_trajectory_error_px`. Counting the query frame,
+        where the tracker is given the truth, lowers it. Does not tell slip along the wall, which changes strain, from
+        error across it (`wall_error_mm`).
+
+    Known as:
+        TAS-Net paper -> MTE
+
     References:
         TAS-Net paper, section IV-D1 (there "MTE"). Not the median error of the EchoTracker papers.
     """
@@ -114,6 +131,23 @@ def median_trajectory_error_px(
     Raises:
         ValueError: Frame or point counts differ, a position is NaN, or a size is not positive.
 
+    Unit:
+        px at 256 x 256
+
+    Better:
+        lower
+
+    Formula:
+        mean over accepted points i of the median over frames t of |s (predicted_i(t) - true_i(t))|
+        t not the query frame, s = (size_px / width, size_px / height)
+
+    Pitfalls:
+        A px is another length in mm in every recording, and in x and y of an image that is not square. The median hides
+        the frames in which a point is lost. "MTE" in the TAS-Net paper is another quantity, `mean_trajectory_error_mm`.
+
+    Known as:
+        EchoTracker2, SpeckNet -> MTE (median trajectory error); EchoTracker's code -> MTE
+
     References:
         EchoTracker and EchoTracker2 (there "MTE"). Not the mean error of the TAS-Net paper.
     """
@@ -136,6 +170,23 @@ def position_accuracy(
     """Share of positions less than each threshold in mm from the truth (strictly less).
 
     Arguments and errors as `mean_trajectory_error_mm`; `thresholds_mm` must be positive.
+
+    Unit:
+        share, 0-1
+
+    Better:
+        higher
+
+    Formula:
+        share(x) = share of accepted points and frames with |predicted - true| < x, the query frame left out
+        average = mean over the thresholds x
+
+    Pitfalls:
+        The average depends on the thresholds: state them, and compare only equal ones. Errors beyond the largest
+        threshold all count alike.
+
+    Known as:
+        no other name in the papers read; their delta counts px (`position_accuracy_px`)
     """
     errors_mm = point_errors_mm(predicted_px, true_px, spacing_mm)
     return _accuracy(errors_mm[_counted(errors_mm.shape, accepted, query_frame)], "thresholds_mm", thresholds_mm)
@@ -154,6 +205,23 @@ def position_accuracy_px(
 
     The paper's number, for comparison; px mean different mm in different recordings, so prefer `position_accuracy`.
     Other arguments and errors as `median_trajectory_error_px`.
+
+    Unit:
+        share, 0-1
+
+    Better:
+        higher
+
+    Formula:
+        share(x) = share of accepted points and frames with |s (predicted - true)| < x, the query frame left out
+        s = (size_px / width, size_px / height); average = mean over the thresholds x
+
+    Pitfalls:
+        The default thresholds are TAP-Vid's; EchoTracker2's average takes 1, 2 and 4 px and is lower. The papers print
+        percent. A px is another length in mm in every recording, and in x and y of an image that is not square.
+
+    Known as:
+        EchoTracker2 -> delta^x and its average delta_avg; SpeckNet -> delta, position accuracy; TAP-Vid -> delta_avg
 
     References:
         TAP-Vid (Doersch et al. 2022); thresholds 1, 2, 4 in EchoTracker2.
@@ -189,6 +257,23 @@ def survival(
     Raises:
         ValueError: Frame or point counts differ, a position is NaN, the query frame is outside or the only one, or a
             spacing or the threshold is not positive.
+
+    Unit:
+        share, 0-1
+
+    Better:
+        higher
+
+    Formula:
+        mean over accepted points of (frames from the query frame, either way, before |predicted - true| > threshold)
+        / (n_frames - 1)
+
+    Pitfalls:
+        A point that comes back stays lost. Below the threshold every error counts alike, so a survival of 1 does not
+        make strain right.
+
+    Known as:
+        no other name in the papers read; their survival rate counts px (`survival_px`)
     """
     return _survival(
         point_errors_mm(predicted_px, true_px, spacing_mm), query_frame, accepted, "threshold_mm", threshold_mm
@@ -208,6 +293,22 @@ def survival_px(
 
     50 px are a third of a ventricle, so that nearly everything survives; prefer `survival`. Other arguments and errors as
     `median_trajectory_error_px`.
+
+    Unit:
+        share, 0-1
+
+    Better:
+        higher
+
+    Formula:
+        as `survival`, of |s (predicted - true)| with s = (size_px / width, size_px / height)
+
+    Pitfalls:
+        At 50 px nearly everything survives: clinically useless. A px is another length in mm in every recording, and in
+        x and y of an image that is not square.
+
+    Known as:
+        EchoTracker's code -> survival rate (50 px); PIPs++ -> survival
 
     References:
         PointOdyssey (Zheng et al. 2023); EchoTracker2.
@@ -242,6 +343,22 @@ def end_point_error_mm(
     Raises:
         ValueError: Frame or point counts differ, a position is NaN, a frame is outside, or a spacing is not positive.
 
+    Unit:
+        mm
+
+    Better:
+        lower
+
+    Formula:
+        mean over accepted points i of |(predicted_i(to) - predicted_i(from)) - (true_i(to) - true_i(from))|
+
+    Pitfalls:
+        Frame to frame it is many times smaller than from ED to ES: state the frames. A mean over the points passed in,
+        where Evain 2022 averages over the pixels of the myocardium.
+
+    Known as:
+        Evain 2022 -> EPE (per frame), cumulative EPE (ED to ES)
+
     References:
         Evain et al. 2022 (EPE), per frame and cumulative from ED to ES.
     """
@@ -267,6 +384,23 @@ def wall_error_mm(
 
     Raises:
         ValueError: As `mean_trajectory_error_mm`, or there are fewer than two points or the true line has no direction.
+
+    Unit:
+        mm
+
+    Better:
+        lower
+
+    Formula:
+        e = predicted - true, tau = unit vector along the true line
+        along = mean |e . tau|, across = mean |e x tau|
+
+    Pitfalls:
+        Two means of absolute values: they do not add up to the mean trajectory error. The points must be one ordered
+        line, as the direction comes from the neighbours in the array.
+
+    Known as:
+        no other name in the papers read
     """
     predicted_px, true_px = _checked(predicted_px, true_px)
     spacing = np.asarray(check_spacing(spacing_mm))
@@ -291,6 +425,21 @@ def point_errors_mm(
 
     Raises:
         ValueError: Frame or point counts differ, a position is NaN, or a spacing is not positive.
+
+    Unit:
+        mm
+
+    Better:
+        lower
+
+    Formula:
+        |predicted_i(t) - true_i(t)|, x scaled by dx and y by dy
+
+    Pitfalls:
+        Every frame and point is in it: leave out the query frame and rejected points before averaging.
+
+    Known as:
+        no other name in the papers read
     """
     return _errors(predicted_px, true_px, np.asarray(check_spacing(spacing_mm)))
 

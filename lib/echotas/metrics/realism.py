@@ -29,6 +29,23 @@ def correlation_error(
     Raises:
         ValueError: Shapes differ, or a value that counts is NaN or outside -1..1.
 
+    Unit:
+        none (difference of correlations, 0-2)
+
+    Better:
+        lower
+
+    Formula:
+        mean over frames t and mesh points i of |C_real(t, i) - C_sim(t, i)|
+
+    Pitfalls:
+        Window, search range and log compression must be the same in both. The largest correlation in a search has a
+        positive floor even for unrelated speckle, which depends on window and search range. The reference frame, 1 in
+        both, lowers the error unless it is left out.
+
+    Known as:
+        TAS-Net paper -> MAE of the correlation curves (realism)
+
     References:
         TAS-Net paper, realism of S1, S2 and S3.
     """

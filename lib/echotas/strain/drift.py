@@ -35,6 +35,22 @@ def drift_percent(curve_percent: Float[np.ndarray, " n_frames"], ed_frame: int, 
 
     Raises:
         ValueError: The curve is NaN somewhere, or `end_frame` is not after `ed_frame`.
+
+    Unit:
+        points of strain
+
+    Better:
+        nearer to zero
+
+    Formula:
+        drift = e(end) - e(ED)
+
+    Pitfalls:
+        A frozen line has no drift, and errors of opposite sign along the wall cancel (`cycle_closure_mm` does not let
+        them). `end_frame` must be the next ED: the last frame of a recording cut elsewhere is not.
+
+    Known as:
+        no other name in the papers read
     """
     curve_percent = check_curve(curve_percent)
     end_frame = _end(ed_frame, end_frame, len(curve_percent))
@@ -83,6 +99,22 @@ def cycle_closure_mm(
 
     Raises:
         ValueError: A position is NaN, or `end_frame` is not after `ed_frame`.
+
+    Unit:
+        mm
+
+    Better:
+        lower
+
+    Formula:
+        mean over points of |x(end) - x(ED)|
+
+    Pitfalls:
+        A frozen line closes perfectly. Breathing and probe motion count as error. `end_frame` must be the next ED: the
+        last frame of a recording cut elsewhere is not.
+
+    Known as:
+        no other name in the papers read
     """
     points_mm = check_line(points_mm)
     end_frame = _end(ed_frame, end_frame, len(points_mm))

@@ -35,6 +35,23 @@ def mapse_mm(line_mm: Float[np.ndarray, "n_frames n_points 2"], ed_frame: int, e
 
     Raises:
         ValueError: A position is NaN, a frame is outside, or base and apex coincide.
+
+    Unit:
+        mm
+
+    Better:
+        no direction (towards the apex is positive)
+
+    Formula:
+        mean over both annulus points of (x(ES) - x(ED)) . a
+        a = unit vector from the middle of the annulus to the apex at ED
+
+    Pitfalls:
+        Evain 2022 calls a percentage MAPSE: `mapse_percent`. Motion of the whole heart or of the probe along the axis
+        enters.
+
+    Known as:
+        no other name in the papers read; clinical MAPSE
     """
     line = _line(line_mm, ed_frame, es_frame)
     axis, _ = _axis(line[ed_frame])
@@ -47,6 +64,21 @@ def mapse_percent(line_mm: Float[np.ndarray, "n_frames n_points 2"], ed_frame: i
 
     Evain 2022 prints its magnitude as "MAPSE". The apex is the same material point in both frames. Arguments and errors as
     `mapse_mm`.
+
+    Unit:
+        percent of the distance at ED
+
+    Better:
+        no direction (negative = shortening)
+
+    Formula:
+        100 (D(ES) / D(ED) - 1), D = distance from the apex to the middle of the annulus
+
+    Pitfalls:
+        Not the clinical MAPSE in mm, `mapse_mm`. Evain 2022 prints the magnitude, here shortening is negative.
+
+    Known as:
+        Evain 2022 -> MAPSE
     """
     line = _line(line_mm, ed_frame, es_frame)
     _, apex = _axis(line[ed_frame])
@@ -70,6 +102,22 @@ def wall_thickening_percent(
 
     Raises:
         ValueError: Shapes differ, a position is NaN, a frame is outside, or the layers touch at ED.
+
+    Unit:
+        percent of the thickness at ED
+
+    Better:
+        no direction (positive = thickening)
+
+    Formula:
+        100 (h(ES) / h(ED) - 1), h_i = |outer_i - inner_i|
+
+    Pitfalls:
+        The distance of paired points is the thickness only while the pair stays opposite: slip of one layer against the
+        other reads as thickening.
+
+    Known as:
+        no other name in the papers read
     """
     inner, outer = _line(inner_mm, ed_frame, es_frame), check_line(outer_mm)
     if inner.shape != outer.shape:
@@ -88,6 +136,23 @@ def area_length_volume_ml(contour_mm: Float[np.ndarray, "n_points 2"]) -> float:
 
     Raises:
         ValueError: A position is NaN, or base and apex coincide.
+
+    Unit:
+        ml
+
+    Better:
+        no direction
+
+    Formula:
+        V = 8 A^2 / (3 pi L) / 1000
+        A = area of the line closed across the annulus, mm^2; L = middle of the annulus to apex, mm
+
+    Pitfalls:
+        One view stands for the whole ventricle; `biplane_volume_ml` uses two. The line must be the endocardium: a
+        mid-wall line gives too large a volume.
+
+    Known as:
+        no other name in the papers read
     """
     contour = check_line(np.asarray(contour_mm)[None])[0]
     x, y = contour.T
@@ -110,6 +175,22 @@ def biplane_volume_ml(
     Raises:
         ValueError: A position is NaN, base and apex coincide, or there is no disc.
 
+    Unit:
+        ml
+
+    Better:
+        no direction
+
+    Formula:
+        V = sum over n discs of pi / 4 d_4C d_2C L / n / 1000, L = longer of both axes, mm
+
+    Pitfalls:
+        Discs are paired by relative height on each view's own axis, so a foreshortened view gives its widths at other
+        heights while only its length is replaced. The lines must be the endocardium, of one phase.
+
+    Known as:
+        no other name in the papers read
+
     References:
         Lang et al. 2015 (chamber quantification); Schiller et al. 1989.
     """
@@ -124,6 +205,22 @@ def ejection_fraction_percent(ed_volume_ml: float, es_volume_ml: float) -> float
 
     Raises:
         ValueError: The volume at ED is not positive, or one at ES is negative.
+
+    Unit:
+        percent of the volume at ED
+
+    Better:
+        no direction
+
+    Formula:
+        EF = 100 (EDV - ESV) / EDV
+
+    Pitfalls:
+        A ratio: volumes wrong by one factor leave it right, so it does not prove them. Both volumes must come from the
+        same method and views.
+
+    Known as:
+        no other name in the papers read
     """
     if not ed_volume_ml > 0 or not es_volume_ml >= 0:
         raise ValueError(f"volumes must be positive, got {ed_volume_ml} ml at ED and {es_volume_ml} ml at ES")

@@ -60,6 +60,22 @@ def longitudinal_strain(
     Raises:
         ValueError: A position is NaN, the line (or its accepted part) has no length at ED, `ed_frame` is outside,
             or no segment is accepted.
+
+    Unit:
+        percent of the length at ED
+
+    Better:
+        no direction (negative = shortening)
+
+    Formula:
+        e(t) = 100 (L(t) - L(ED)) / L(ED), L of the whole line or summed over accepted segments
+
+    Pitfalls:
+        The layer (endocardium, mid-wall, epicardium) changes the value: state it. Rejecting segments changes it too.
+        For a tracker that starts at ES the length at ED is itself predicted.
+
+    Known as:
+        TAS-Net paper, EchoTracker2 -> GLS, of the mid-wall centre line; Evain 2022 -> S_L, of the endocardium
     """
     points_mm = check_line(points_mm)
     check_frame("ed_frame", ed_frame, len(points_mm))
@@ -87,6 +103,23 @@ def gls(
 
     Raises:
         ValueError: The curve is NaN somewhere or not zero at `ed_frame`, or the frames are outside or out of order.
+
+    Unit:
+        percent of the length at ED
+
+    Better:
+        no direction (negative = shortening)
+
+    Formula:
+        es = e(ES), peak_systolic = min of e over ED..ES, peak = min of e over ED..end
+
+    Pitfalls:
+        Three numbers under one name, and peak <= peak_systolic <= es always: compare like with like. A minimum takes
+        noise of the curve for shortening. One value per view; a patient's GLS is the mean of three views.
+
+    Known as:
+        Voigt 2015 -> GLS (end-systolic); Evain 2022 -> GLS (peak-systolic); EchoTracker2 -> peak GLS (to the minimum
+        length); TAS-Net paper -> peak GLS (per view)
     """
     curve_percent = check_curve(curve_percent)
     end_frame = len(curve_percent) - 1 if end_frame is None else end_frame

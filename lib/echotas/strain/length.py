@@ -38,7 +38,23 @@ def to_mm(
 
 
 def link_lengths(points_mm: Float[np.ndarray, "*batch n_points 2"]) -> Float[np.ndarray, "*batch n_links"]:
-    """Distance between neighbouring points in mm; n_links = n_points - 1."""
+    """Distance between neighbouring points in mm; n_links = n_points - 1.
+
+    Unit:
+        mm
+
+    Better:
+        no direction
+
+    Formula:
+        l_i = |x_(i+1) - x_i|
+
+    Pitfalls:
+        Nothing is checked: a NaN position gives a NaN length, where `line_length` refuses it.
+
+    Known as:
+        no other name in the papers read
+    """
     return np.linalg.norm(np.diff(np.asarray(points_mm, dtype=np.float64), axis=-2), axis=-1)
 
 
@@ -50,6 +66,22 @@ def line_length(points_mm: Float[np.ndarray, "*batch n_points 2"]) -> Float[np.n
 
     Raises:
         ValueError: Fewer than two points, or a position is NaN or infinite.
+
+    Unit:
+        mm
+
+    Better:
+        no direction
+
+    Formula:
+        L = sum_i |x_(i+1) - x_i|
+
+    Pitfalls:
+        Points that jitter across the line make it longer. Lengths of endocardium, mid-wall and epicardium differ: state
+        the layer.
+
+    Known as:
+        Evain 2022 -> L(t)
     """
     points_mm = np.asarray(points_mm, dtype=np.float64)
     if points_mm.ndim < 2 or points_mm.shape[-1] != 2 or points_mm.shape[-2] < 2:

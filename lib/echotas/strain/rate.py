@@ -27,6 +27,22 @@ def strain_rate(
 
     Raises:
         ValueError: Fewer than three frames, unequal lengths, times that do not increase, or a window of no length.
+
+    Unit:
+        1/s
+
+    Better:
+        no direction (negative while shortening)
+
+    Formula:
+        slope at t of the parabola fitted by least squares to e over the frames within window_s / 2 of t, over 100
+
+    Pitfalls:
+        Depends on window and frame rate; too few frames widen the window. Lagrangian: the Eulerian rate is this over (1
+        + e). The first and last frames rest on one side only.
+
+    Known as:
+        no other name in the papers read
     """
     curve_percent = check_curve(curve_percent)
     times_s = np.asarray(times_s, dtype=np.float64)

@@ -45,6 +45,22 @@ def segmental_strain(
 
     Raises:
         ValueError: A position is NaN, a segment holds no link or has no length at ED, or a frame is outside.
+
+    Unit:
+        percent of the segment's length at ED
+
+    Better:
+        no direction (negative = shortening)
+
+    Formula:
+        e_s(t) = 100 (L_s(t) - L_s(ED)) / L_s(ED), L_s = sum_j w_(s,j) l_j
+
+    Pitfalls:
+        Depends on where the line is cut: six equal arcs unless labels are given, and EchoPAC's rule is not public. The
+        mean of the segments' peaks is not GLS, because they come at different times. A flipped view swaps its walls.
+
+    Known as:
+        TAS-Net paper -> regional strain (six segments per view, 18 in all)
     """
     points_mm = check_line(points_mm)
     check_frame("ed_frame", ed_frame, len(points_mm))
@@ -68,7 +84,23 @@ def segment_weights(
 def segment_lengths(
     points_mm: Float[np.ndarray, "n_frames n_points 2"], weights: Float[np.ndarray, "n_segments n_links"]
 ) -> Float[np.ndarray, "n_segments n_frames"]:
-    """Length of each segment over time, mm."""
+    """Length of each segment over time, mm.
+
+    Unit:
+        mm
+
+    Better:
+        no direction
+
+    Formula:
+        L_s(t) = sum_j w_(s,j) l_j(t)
+
+    Pitfalls:
+        The segments add up to the line only if the weights of each link sum to one; nothing here checks that.
+
+    Known as:
+        no other name in the papers read
+    """
     return weights @ link_lengths(points_mm).T
 
 
@@ -122,6 +154,21 @@ def local_strain(
 
     Raises:
         ValueError: A position is NaN, a link has no length at ED, or `ed_frame` is outside.
+
+    Unit:
+        percent of the link's length at ED
+
+    Better:
+        no direction (negative = shortening)
+
+    Formula:
+        e_j(t) = 100 (l_j(t) - l_j(ED)) / l_j(ED)
+
+    Pitfalls:
+        The shorter the links, the more percent an error of the same mm is worth.
+
+    Known as:
+        no other name in the papers read
     """
     points_mm = check_line(points_mm)
     return relative_change_percent(link_lengths(points_mm).T, ed_frame, "links")

@@ -27,6 +27,21 @@ def time_to_peak_s(
 
     Raises:
         ValueError: Lengths differ, times do not increase, or the frames are outside or out of order.
+
+    Unit:
+        s
+
+    Better:
+        no direction
+
+    Formula:
+        t(peak) - t(ED), peak = frame of the minimum of e over ED..end
+
+    Pitfalls:
+        Resolved to one frame only. Where the curve is flat or has two minima of like depth, noise decides.
+
+    Known as:
+        no other name in the papers read
     """
     curve, times, end = _beat(curve_percent, times_s, ed_frame, end_frame)
     peak = ed_frame + int(curve[ed_frame : end + 1].argmin())
@@ -49,6 +64,21 @@ def post_systolic_index(
 
     Raises:
         ValueError: The frames are outside or out of order.
+
+    Unit:
+        percent of the peak
+
+    Better:
+        no direction
+
+    Formula:
+        PSI = 100 (e_peak - e_ES) / e_peak if the peak is after ES, else 0
+
+    Pitfalls:
+        Depends on the ES frame. Where a segment hardly shortens, a small difference is divided by a small peak.
+
+    Known as:
+        PLOS ONE 0273419 -> PSI
 
     References:
         Kukulski et al. 2003; requirements 4.4.
@@ -74,6 +104,21 @@ def mechanical_dispersion_ms(times_to_peak_s: Float[np.ndarray, " n_segments"]) 
 
     Raises:
         ValueError: Not one value per segment, or one is infinite.
+
+    Unit:
+        ms
+
+    Better:
+        no direction
+
+    Formula:
+        SD over segments of the time from ED to peak, n - 1
+
+    Pitfalls:
+        Segments without a peak are left out, so state how many entered. One wrong peak in a flat curve counts much.
+
+    Known as:
+        no other name in the papers read
 
     References:
         Haugaa et al. 2010.
