@@ -166,3 +166,9 @@ def test_within_subject_numbers_match_the_formulas_for_pairs():
 def test_agreement_refuses(call, message):
     with pytest.raises((ValueError, TypeError), match=message):
         call()
+
+
+def test_patients_who_differ_by_rounding_alone_have_no_icc():
+    """A control that returns one constant must not look perfect because 0.1 + 0.2 is not 0.3."""
+    readings = np.array([[0.3, 0.1 + 0.2], [0.1 + 0.2, 0.3], [0.3, 0.3]])
+    assert np.ptp(readings) > 0 and np.isnan(metrics.icc_a1(readings).icc)

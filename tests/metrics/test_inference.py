@@ -204,3 +204,14 @@ def test_compare_spread_keeps_its_level():
 def test_tests_refuse(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_spread_of_rounding_is_no_spread():
+    rounding = np.array([0.3, 0.1 + 0.2, 0.3, 0.1 + 0.2])
+    assert np.isnan(compare_spread(rounding, np.full(4, 0.3)).p)
+
+
+def test_one_value_per_patient_is_asked_for():
+    for call in (lambda values: equivalence(values, 1.0), metrics.hodges_lehmann_shift):
+        with pytest.raises(ValueError, match="one value per patient"):
+            call(np.zeros((3, 2)))

@@ -47,7 +47,7 @@ def test_dispersion_is_the_sample_deviation_in_ms_of_segments_that_peak():
     [
         (lambda: strain.time_to_peak_s(CURVE, TIMES[:5], 0), "times_s must increase"),
         (lambda: strain.time_to_peak_s(CURVE, TIMES, 5, 2), "end_frame must not come before ed_frame 5, got 2"),
-        (lambda: strain.post_systolic_index(CURVE, 4, 2), "ed_frame <= es_frame"),
+        (lambda: strain.post_systolic_index(CURVE - CURVE[4], 4, 2), "ed_frame <= es_frame"),
         (lambda: strain.mapse_mm(np.zeros((2, 5, 2)), 0, 1), "apex away from its base"),
         (lambda: strain.wall_thickening_percent(arch()[None], arch()[None], 0, 0), "must lie apart"),
         (lambda: strain.ejection_fraction_percent(0, 10), "volumes must be positive"),
@@ -90,3 +90,8 @@ def test_volume_of_half_an_ellipsoid():
 def test_ejection_fraction():
     assert strain.ejection_fraction_percent(120, 54) == pytest.approx(55)
     assert strain.ejection_fraction_percent(50, 60) == pytest.approx(-20)
+
+
+def test_a_curve_that_is_not_zero_at_ed_is_refused():
+    with pytest.raises(ValueError, match="must be 0 at ed_frame 0, got 5.000"):
+        strain.time_to_peak_s(np.array([5.0, -10.0, 0.0]), np.array([0.0, 0.1, 0.2]), 0)

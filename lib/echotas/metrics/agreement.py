@@ -166,7 +166,7 @@ def icc_a1(readings: Float[np.ndarray, "n_patients n_readings"], confidence: flo
     _check_confidence(confidence)
     n, k = readings.shape
     nan = float("nan")
-    if n == 1 or np.ptp(readings) == 0:
+    if n == 1 or _only_rounding(readings):
         return Icc(nan, nan, nan, n, k)
     mean = readings.mean()
     rows, columns = readings.mean(axis=1) - mean, readings.mean(axis=0) - mean
@@ -279,6 +279,11 @@ def minimal_detectable_change(readings: Float[np.ndarray, "n_patients n_readings
     """
     _check_confidence(confidence)
     return float(stats.norm.ppf((1 + confidence) / 2) * np.sqrt(2)) * within_subject_sd(readings)
+
+
+def _only_rounding(values: np.ndarray) -> bool:
+    """Whether values differ by no more than rounding."""
+    return bool(np.ptp(values) <= 1e-12 * np.abs(values).max())
 
 
 def _around(centre: float, half: float) -> tuple[float, float]:

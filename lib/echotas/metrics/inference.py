@@ -258,7 +258,7 @@ def equivalence(differences: Float[np.ndarray, " n_patients"], margin: float, al
     References:
         Schuirmann 1987.
     """
-    differences = _finite("differences", differences)
+    differences = _one_per_patient("differences", differences)
     if not margin > 0 or not 0 < alpha < 0.5:
         raise ValueError(f"margin must be positive and alpha in (0, 0.5), got {margin} and {alpha}")
     n, mean = len(differences), float(differences.mean())
@@ -269,7 +269,7 @@ def equivalence(differences: Float[np.ndarray, " n_patients"], margin: float, al
     room = margin - abs(mean)
     p = float(stats.t.sf(room / error, n - 1)) if error > 0 else float(room <= 0)
     low, high = mean - half, mean + half
-    return Equivalence(n, mean, low, high, p, margin, bool(-margin < low and high < margin))
+    return Equivalence(n, mean, float(low), float(high), p, margin, bool(-margin < low and high < margin))
 
 
 def compare_spread(
@@ -318,7 +318,8 @@ def compare_spread(
     sd = [float(values.std(ddof=1)) if n > 1 else nan for values in (first, second)]
     ratio = sd[0] / sd[1] if n > 1 and sd[1] > 0 else nan
     total, change = first + second, first - second
-    if n < 3 or not np.ptp(total) or not np.ptp(change):
+    rounding = 1e-12 * max(np.abs(first).max(), np.abs(second).max())
+    if n < 3 or np.ptp(total) <= rounding or np.ptp(change) <= rounding:
         return SpreadComparison(n, ratio, nan, nan)
     r = float(np.corrcoef(total, change)[0, 1])
     t = r * np.sqrt((n - 2) / (1 - r**2)) if abs(r) < 1 else float(np.copysign(np.inf, r))
@@ -376,7 +377,7 @@ def hodges_lehmann_shift(differences: Float[np.ndarray, " n_patients"]) -> float
     Known as:
         no other name in the papers read
     """
-    differences = _finite("differences", differences)
+    differences = _one_per_patient("differences", differences)
     first, second = np.triu_indices(len(differences))
     return float(np.median((differences[first] + differences[second]) / 2))
 
@@ -419,6 +420,13 @@ def _wilcoxon(differences: np.ndarray, zero_method: str, method: str, correction
         return 0.0, 1.0
     result = stats.wilcoxon(differences, zero_method=zero_method, method=method, correction=correction)
     return float(result.statistic), float(result.pvalue)
+
+
+def _one_per_patient(name: str, values: np.ndarray) -> np.ndarray:
+    values = _finite(name, values)
+    if values.ndim != 1:
+        raise ValueError(f"{name} must hold one value per patient, got shape {values.shape}")
+    return values
 
 
 def _finite(name: str, values: np.ndarray) -> np.ndarray:

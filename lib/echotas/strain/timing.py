@@ -3,6 +3,7 @@
 import numpy as np
 from jaxtyping import Float
 
+from .global_strain import ZERO_AT_ED_PERCENT
 from .length import check_curve, check_frame
 
 __all__ = ["mechanical_dispersion_ms", "post_systolic_index", "time_to_peak_s"]
@@ -26,7 +27,8 @@ def time_to_peak_s(
         The first such time, if tied; NaN for a segment that never shortens: it has no peak.
 
     Raises:
-        ValueError: Lengths differ, times do not increase, or the frames are outside or out of order.
+        ValueError: Lengths differ, the curve is NaN somewhere or not zero at `ed_frame`, times do not increase, or the
+            frames are outside or out of order.
 
     Unit:
         s
@@ -141,4 +143,6 @@ def _beat(
         check_frame(name, frame, len(curve))
     if end < ed_frame:
         raise ValueError(f"end_frame must not come before ed_frame {ed_frame}, got {end}")
+    if abs(curve[ed_frame]) > ZERO_AT_ED_PERCENT:
+        raise ValueError(f"curve_percent must be 0 at ed_frame {ed_frame}, got {curve[ed_frame]:.3f}")
     return curve, times, end
