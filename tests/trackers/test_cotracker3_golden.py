@@ -6,10 +6,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from echotas.trackers._names_cotracker3 import PUBLIC_NAMES
 from echotas.trackers.blocks.correlation import sample_features
 from echotas.trackers.blocks.feature_patches import patch_products, patches_in_frames, sample_patches
 from echotas.trackers.cotracker3 import CoTracker3, CoTracker3Config, Tracked, step_sincos
+from echotas.trackers.public_names import COTRACKER3
 
 from .golden import Golden, golden_cases
 
@@ -64,7 +64,7 @@ def build(sizes: dict) -> Noting:
 
 @pytest.fixture(scope="module", params=golden_cases(ARCHITECTURE))
 def case(request) -> Golden:
-    return Golden(request.param, ARCHITECTURE, build, PUBLIC_NAMES)
+    return Golden(request.param, ARCHITECTURE, build, COTRACKER3)
 
 
 @pytest.fixture(scope="module")

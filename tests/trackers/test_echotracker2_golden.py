@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from echotas.trackers._names_echotracker2 import PUBLIC_NAMES
 from echotas.trackers.blocks.joint_attention import listed_neighbours, nearest_neighbours, past_future_bias
 from echotas.trackers.blocks.patch_pairs import patches_around
 from echotas.trackers.blocks.temporal_shift import NeighbourFrames, pad_same
 from echotas.trackers.echotracker import EchoTracks
 from echotas.trackers.echotracker2 import UNITS, EchoTracker2, EchoTracker2Config, step_octaves
+from echotas.trackers.public_names import ECHOTRACKER2
 
 from .golden import Golden, golden_cases
 
@@ -39,7 +39,7 @@ def build(sizes: dict) -> EchoTracker2:
 
 @pytest.fixture(scope="module", params=golden_cases(ARCHITECTURE))
 def case(request) -> Golden:
-    return Golden(request.param, ARCHITECTURE, build, PUBLIC_NAMES)
+    return Golden(request.param, ARCHITECTURE, build, ECHOTRACKER2)
 
 
 @pytest.fixture(scope="module")

@@ -5,12 +5,12 @@ import dataclasses
 import pytest
 import torch
 
-from echotas.trackers._names_echotracker import PUBLIC_NAMES
 from echotas.trackers.blocks.correlation import correlation_windows, feature_pyramid
 from echotas.trackers.blocks.iteration_loss import iteration_loss
 from echotas.trackers.blocks.template_correlation import window_correlations
 from echotas.trackers.blocks.trajectory_resnet import path_steps, step_sincos
 from echotas.trackers.echotracker import EchoTracker, EchoTrackerConfig, EchoTracks
+from echotas.trackers.public_names import ECHOTRACKER
 
 from .golden import Golden, golden_cases
 
@@ -29,7 +29,7 @@ def build(sizes: dict) -> EchoTracker:
 
 @pytest.fixture(scope="module", params=golden_cases(ARCHITECTURE))
 def case(request) -> Golden:
-    return Golden(request.param, ARCHITECTURE, build, PUBLIC_NAMES)
+    return Golden(request.param, ARCHITECTURE, build, ECHOTRACKER)
 
 
 @pytest.fixture(scope="module")

@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from echotas.trackers._names_locotrack import PUBLIC_NAMES
 from echotas.trackers.blocks.matching import peak_position
 from echotas.trackers.blocks.time_mixer import fading_bias
 from echotas.trackers.locotrack import LEVELS, Located, LocoTrack, LocoTrackConfig, degree_sincos
+from echotas.trackers.public_names import LOCOTRACK
 
 from .golden import Golden, golden_cases
 
@@ -22,7 +22,7 @@ def build(sizes: dict) -> LocoTrack:
 
 @pytest.fixture(scope="module", params=golden_cases(ARCHITECTURE))
 def case(request) -> Golden:
-    return Golden(request.param, ARCHITECTURE, build, PUBLIC_NAMES)
+    return Golden(request.param, ARCHITECTURE, build, LOCOTRACK)
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,8 @@ import dataclasses
 import pytest
 import torch
 
-from echotas.trackers._names_myotracker import PUBLIC_NAMES
 from echotas.trackers.myotracker import MyoTracker, MyoTrackerConfig
+from echotas.trackers.public_names import MYOTRACKER
 
 from .golden import Golden, golden_cases
 
@@ -27,7 +27,7 @@ def build(sizes: dict) -> MyoTracker:
 
 @pytest.fixture(scope="module", params=golden_cases(ARCHITECTURE))
 def case(request) -> Golden:
-    return Golden(request.param, ARCHITECTURE, build, PUBLIC_NAMES)
+    return Golden(request.param, ARCHITECTURE, build, MYOTRACKER)
 
 
 def in_order(case, order: str) -> MyoTracker:

@@ -5,9 +5,9 @@ import dataclasses
 import pytest
 import torch
 
-from echotas.trackers._names_pips_plus_plus import PUBLIC_NAMES
 from echotas.trackers.blocks.correlation import feature_pyramid, sample_features
 from echotas.trackers.pips_plus_plus import Paths, PipsPlusPlus, PipsPlusPlusConfig, path_loss, steps
+from echotas.trackers.public_names import PIPS_PLUS_PLUS
 
 from .golden import Golden, golden_cases
 
@@ -25,7 +25,7 @@ def build(sizes: dict) -> PipsPlusPlus:
 
 @pytest.fixture(scope="module", params=golden_cases(ARCHITECTURE))
 def case(request) -> Golden:
-    return Golden(request.param, ARCHITECTURE, build, PUBLIC_NAMES)
+    return Golden(request.param, ARCHITECTURE, build, PIPS_PLUS_PLUS)
 
 
 @pytest.fixture(scope="module")

@@ -12,15 +12,25 @@ from echotas.trackers.public_weights import public_networks
 from .golden import ABSENT, specifications
 
 # Name in the project -> `config.cls` of the recorded cases.
-ARCHITECTURES = {"cotracker_v1": "CoTracker v1"}
+ARCHITECTURES = {
+    "cotracker_v1": "CoTracker v1",
+    "cotracker3": "CoTracker3 offline",
+    "myotracker": "MyoTracker",
+    "echotracker": "EchoTracker",
+    "echotracker2": "EchoTracker2",
+    "locotrack_base": "LocoTrack",
+    "locotrack_small": "LocoTrack",
+    "specknet": "SpeckNet",
+    "pips_plus_plus": "PIPs++",
+}
 
 
 def public_tensors(name: str) -> dict[str, torch.Tensor]:
-    """Random tensors under the public names, of the published size (the largest recorded case)."""
+    """Random tensors under the public names, of the published size: the largest recorded case, for `small` the smallest."""
     found = specifications(ARCHITECTURES[name])
     if not found:
         pytest.skip(ABSENT)
-    largest = max(found.values(), key=lambda one: one["count"])
+    largest = (min if name.endswith("small") else max)(found.values(), key=lambda one: one["count"])
     generator = torch.Generator().manual_seed(0)
     return {key: 0.02 * torch.randn(shape, generator=generator) for key, shape in largest["parameters"].items()}
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from echotas.trackers._names_specknet import PUBLIC_NAMES
+from echotas.trackers.public_names import SPECKNET
 from echotas.trackers.specknet import COMBINATIONS, SpeckNet, SpeckNetConfig
 
 from .golden import Golden, golden_cases
@@ -21,7 +21,7 @@ def build(sizes: dict) -> SpeckNet:
 
 @pytest.fixture(scope="module", params=golden_cases(ARCHITECTURE))
 def case(request) -> Golden:
-    return Golden(request.param, ARCHITECTURE, build, PUBLIC_NAMES)
+    return Golden(request.param, ARCHITECTURE, build, SPECKNET)
 
 
 @pytest.fixture(scope="module")

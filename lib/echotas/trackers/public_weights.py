@@ -6,6 +6,7 @@ them loads their own copy here.
 
 import importlib
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import nn
@@ -16,8 +17,26 @@ from echotas.trackers.public_names import rename
 
 __all__ = ["load_public_weights", "public_networks"]
 
-# Name -> module, network class (its defaults are the published size), key map.
-_NETWORKS = {"cotracker_v1": ("cotracker", "CoTracker", public_names.COTRACKER_V1)}
+
+class _Network(NamedTuple):
+    module: str
+    network: str
+    names: public_names.Names
+    config: str = ""  # class method of the configuration that gives the published size; its defaults if empty
+    tables: tuple[str, ...] = ()  # public tensors that are computed tables: ours makes them itself
+
+
+_NETWORKS = {
+    "cotracker_v1": _Network("cotracker", "CoTracker", public_names.COTRACKER_V1),
+    "cotracker3": _Network("cotracker3", "CoTracker3", public_names.COTRACKER3, tables=("time_emb",)),
+    "myotracker": _Network("myotracker", "MyoTracker", public_names.MYOTRACKER),
+    "echotracker": _Network("echotracker", "EchoTracker", public_names.ECHOTRACKER),
+    "echotracker2": _Network("echotracker2", "EchoTracker2", public_names.ECHOTRACKER2),
+    "locotrack_base": _Network("locotrack", "LocoTrack", public_names.LOCOTRACK),
+    "locotrack_small": _Network("locotrack", "LocoTrack", public_names.LOCOTRACK, config="small"),
+    "specknet": _Network("specknet", "SpeckNet", public_names.SPECKNET),
+    "pips_plus_plus": _Network("pips_plus_plus", "PipsPlusPlus", public_names.PIPS_PLUS_PLUS),
+}
 
 
 def public_networks() -> tuple[str, ...]:
@@ -39,9 +58,12 @@ def load_public_weights(name: str, path: str | Path) -> nn.Module:
     """
     if name not in _NETWORKS:
         raise ValueError(f"name must be one of {', '.join(_NETWORKS)}, got {name!r}")
-    module, network_class, names = _NETWORKS[name]
-    network = getattr(importlib.import_module(f"echotas.trackers.{module}"), network_class)()
-    given = {rename(key.removeprefix("module."), names): value for key, value in read_tensors(path).items()}
+    known = _NETWORKS[name]
+    module = importlib.import_module(f"echotas.trackers.{known.module}")
+    config = getattr(module, f"{known.network}Config")
+    network = getattr(module, known.network)(getattr(config, known.config)() if known.config else config())
+    public = {key.removeprefix("module."): value for key, value in read_tensors(path).items()}
+    given = {rename(key, known.names): value for key, value in public.items() if key not in known.tables}
     wanted = network.state_dict()
     problems = [
         ("missing", sorted(set(wanted) - set(given))),
