@@ -264,6 +264,7 @@ def test_every_weight_learns():
     assert all(p.grad is not None and p.grad.isfinite().all() and p.grad.abs().max() > 0 for p in model.parameters())
 
 
+@pytest.mark.slow
 def test_a_shift_is_learned():
     torch.manual_seed(0)
     model = PwcNet(dataclasses.replace(SMALL, flow_scale=4.0))
