@@ -115,7 +115,7 @@ def detection_summary(
         0-1 for the three rates.
 
     Better:
-        Higher.
+        higher
 
     Formula:
         Called impaired if 100 strain_es / normal < 100 share, impaired if 100 true_strain_es / normal < 100 share.

@@ -15,6 +15,7 @@ from .agreement import (
     within_subject_sd,
 )
 from .contours import ContourDistance, contour_distance_mm
+from .detection import Detection, detect
 from .folds import FoldCount, count_folds
 from .inference import (
     Equivalence,
@@ -43,11 +44,14 @@ from .motion import (
     wall_error_mm,
 )
 from .realism import correlation_error
+from .repeated import RepeatedBlandAltman, bland_altman_repeated
+from .smoothness import jerk_mm_per_s3
 from .speed import Speed, measure_ms_per_frame
 
 __all__ = [
     "BlandAltman",
     "ContourDistance",
+    "Detection",
     "Equivalence",
     "FoldCount",
     "Icc",
@@ -55,19 +59,23 @@ __all__ = [
     "SpreadComparison",
     "PairedComparison",
     "PositionAccuracy",
+    "RepeatedBlandAltman",
     "Speed",
     "WallError",
     "bland_altman",
+    "bland_altman_repeated",
     "cluster_bootstrap",
     "compare_spread",
     "contour_distance_mm",
     "correlation_error",
     "count_folds",
+    "detect",
     "end_point_error_mm",
     "equivalence",
     "hodges_lehmann_shift",
     "holm",
     "icc_a1",
+    "jerk_mm_per_s3",
     "mapse_mm",
     "mapse_percent",
     "mean_trajectory_error_mm",

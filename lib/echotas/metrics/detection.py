@@ -75,10 +75,10 @@ def detect(
             it), `impaired` not True or False, a patient without a name, or `n_resamples` or `confidence` out of range.
 
     Unit:
-        0-1 for all three rates.
+        0-1, all three rates
 
     Better:
-        Higher. 0.5 is guessing for the AUC; for the other two it is sensitivity + specificity = 1.
+        higher; 0.5 is guessing for the AUC, for the other two it is sensitivity + specificity = 1.
 
     Formula:
         sensitivity = sum_p TP_p / sum_p P_p,  specificity = sum_p TN_p / sum_p N_p  over patients p;

@@ -78,10 +78,10 @@ def bland_altman_repeated(
             `confidence` out of range.
 
     Unit:
-        That of the measure (points of strain, say).
+        that of the measure (points of strain, say)
 
     Better:
-        Bias nearer zero, narrower limits.
+        nearer to zero (the bias); narrower limits
 
     Formula:
         One-way analysis of variance of d = method - reference, patient i of n with m_i of the N pairs:

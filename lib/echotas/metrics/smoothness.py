@@ -33,10 +33,10 @@ def jerk_mm_per_s3(
             are not one per frame, uneven frame intervals, or a spacing or tolerance out of range.
 
     Unit:
-        mm/s^3.
+        mm/s^3
 
     Better:
-        Lower, down to the jerk of the true motion; below it the tracker smooths away the beat.
+        lower, down to the jerk of the true motion; below it the tracker smooths away the beat.
 
     Formula:
         sqrt(mean_(t,i) |x_i(t+3) - 3 x_i(t+2) + 3 x_i(t+1) - x_i(t)|^2) / dt^3  with x in mm and dt in s.
