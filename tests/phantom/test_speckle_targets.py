@@ -58,12 +58,14 @@ def test_speckle_is_lost_as_in_real_loops_and_contrast_is_theirs(files):
     assert 20 < grey["wall"] - grey["cavity"] < 50
 
 
+@pytest.mark.slow
 def test_twist_takes_speckle_away(files, cache):
     table = without_twist(files[:1], cache).set_index("twist")
     assert table.loc["switched off", "3 frames after ES"] > table.loc["as it is", "3 frames after ES"] + 0.05
     assert table.loc["switched off", "ED"] > table.loc["as it is", "ED"]
 
 
+@pytest.mark.slow
 def test_block_matching_under_estimates_strain(files):
     bias = block_matching_bias(files[:1])
     assert (bias["bias_percent"] > 1.0).all()

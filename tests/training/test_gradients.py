@@ -7,23 +7,19 @@ import torch
 
 from echotas.training.gradients import BatchGradient
 
+BAD_STEP = 99
+
 
 def clip_loss(model, step, clip):
+    if step == BAD_STEP:
+        raise ValueError("clip must be good, got a bad one")
     generator = torch.Generator().manual_seed(1000 * step + clip)
     loss = model(torch.randn(16, 5, generator=generator)).square().mean()
     return loss, {"part": float(loss.detach()) + 1}
 
 
-def make_clip_loss():
-    return clip_loss
-
-
-def fail(model, step, clip):
-    raise ValueError("clip must be good, got a bad one")
-
-
-def make_failing():
-    return fail
+# A partial object, as the training loop sends to its processes.
+make_clip_loss = partial(partial, clip_loss)
 
 
 def network() -> torch.nn.Module:
@@ -40,10 +36,12 @@ def descend(n_workers: int, batch_size: int = 3, steps: int = 3) -> tuple[list, 
             optimiser.zero_grad(set_to_none=True)
             seen.append(gradient_at(step))
             optimiser.step()
+        with pytest.raises(ValueError, match="clip must be good"):
+            gradient_at(BAD_STEP)
     return seen, list(model.parameters())
 
 
-def test_two_processes_give_the_bits_of_one():
+def test_two_processes_give_the_bits_of_one_and_its_exceptions():
     (alone, ours), (together, theirs) = descend(1), descend(2)
     assert alone == together
     assert all(torch.equal(a, b) for a, b in zip(ours, theirs, strict=True))
@@ -61,15 +59,3 @@ def test_it_is_the_gradient_of_the_mean_loss():
     assert loss == pytest.approx(value) and parts["part"] == pytest.approx(value + 1)
     for ours, parameter in zip(found, model.parameters(), strict=True):
         torch.testing.assert_close(ours, parameter.grad)
-
-
-@pytest.mark.parametrize("n_workers", [1, 2])
-def test_exception_of_a_clip_reaches_the_caller(n_workers):
-    gradient_at = BatchGradient(network(), make_failing, 2, n_workers)
-    with gradient_at, pytest.raises(ValueError, match="clip must be good"):
-        gradient_at(0)
-
-
-def test_partial_losses_travel_to_processes():
-    with BatchGradient(network(), partial(partial, clip_loss), 2, 2) as gradient_at:
-        assert gradient_at(0)[0] > 0
