@@ -65,6 +65,13 @@ comparison = compare_with(table, "mte_mm", null, others)
 comparison["relative_percent"] = 100 * (summary.loc[comparison.index, "mte_mm"] / summary.loc[null, "mte_mm"] - 1)
 comparison.round(3)
 
+# %% strata
+by_stratum = table.pivot_table(index="tracker", columns="stratum", values="mte_mm", sort=False).round(2)
+by_stratum.columns = [
+    f"{name}, n = {table.loc[table['stratum'] == name, 'recording'].nunique()}" for name in by_stratum.columns
+]
+by_stratum
+
 # %% views
 by_view = table.pivot_table(index="tracker", columns="view", values="mte_mm", sort=False)
 by_population = table.pivot_table(index="tracker", columns="population", values="mte_mm", sort=False)
@@ -130,7 +137,7 @@ display(
 # %% library
 # echotas a757a6ea3e0c7793
 # echotas.evaluation 1a88cc59fd944937
-# echotas.evaluation.cohort_files 75a966d373ea8c87
+# echotas.evaluation.cohort_files a848bebe57b6abf3
 # echotas.evaluation.profiles e2efc7e991ea2f9f
 # echotas.evaluation.summaries ef46e0b8c0132466
 # echotas.evaluation.tables e29261c03b331a5e
@@ -140,22 +147,27 @@ display(
 # echotas.geometry.mesh d5a4de2df81270c7
 # echotas.geometry.sector 226352a61cb47a5a
 # echotas.geometry.segments 661d8a41f34c6508
-# echotas.metrics b6e4abb6a1ce6fde
-# echotas.metrics.agreement 5b616b1d3a174f14
+# echotas.metrics 1a86352d213311dc
+# echotas.metrics.agreement 515dfaddb8c489ae
+# echotas.metrics.contours cf2e9750ead8454e
+# echotas.metrics.detection 867791732e87ccb0
 # echotas.metrics.folds aa85440b285831c1
-# echotas.metrics.inference 2b9a059faa40450f
-# echotas.metrics.motion f72ce720f9b602d0
+# echotas.metrics.inference 8b2c5719a1ca0c25
+# echotas.metrics.motion 7fefb50ba826203e
 # echotas.metrics.realism af2fdbe532046435
+# echotas.metrics.repeated 9732643c441780e5
+# echotas.metrics.resampling efa5213e1e6dc791
+# echotas.metrics.smoothness a8663e0793856966
 # echotas.metrics.speed 1cbd0a4ba46a1747
 # echotas.pipeline e3b0c44298fc1c14
 # echotas.pipeline.metrics_file f26d337017427e44
 # echotas.records a933352ac1d7dc86
-# echotas.report 3032fd0b6f03c03c
+# echotas.report 9c6194d39d05cd48
 # echotas.report.bland_altman d0bc34e7073122b9
 # echotas.report.bullseye 7cc36c8ffcef40d3
 # echotas.report.cine b6e472e5f28cfb38
 # echotas.report.correlation_curves 9d8591ddfeb8ff62
-# echotas.report.curves ee157656f3abbb72
+# echotas.report.curves 0dee1e18ec26f779
 # echotas.report.estimate_panels a5539f65c758fc0d
 # echotas.report.estimate_table 3de9e4863c1b4fe7
 # echotas.report.intervals 254d88d92ff4183c
@@ -166,14 +178,16 @@ display(
 # echotas.report.published 1516e19bcd8a5b27
 # echotas.report.style 1869e9c2e0bb32cf
 # echotas.report.tables 2908e60b8569edee
-# echotas.seeds 10083860965dc54e
-# echotas.store ce102639bc426d0a
-# echotas.strain 3360f9976733bc64
+# echotas.seeds a6ab06202579f3ce
+# echotas.store 6063eb7f30004ef1
+# echotas.strain e40672bdf4563b8c
 # echotas.strain.drift c77e5a07722d92bd
+# echotas.strain.function f05315df1f0fa5ec
 # echotas.strain.global_strain 27b86412ebe04304
 # echotas.strain.length 7e83b5436b109136
 # echotas.strain.rate 677f48e57c42f3f9
 # echotas.strain.regional 12fd085c9a1900be
-# echotas.trackers 04b1b2252b7e4c2a
+# echotas.strain.timing 793e2a3de46bafa1
+# echotas.trackers f05072c4e38217fe
 # echotas.trackers.base 070c1b3674a2a6e8
 # echotas.trackers.registry 86c3ff629e558773

@@ -11,6 +11,7 @@ from IPython.display import Markdown, display
 
 from echotas.evaluation import recording_paths, regional_summary, segment_strain_table
 from echotas.evaluation.curves import bullseye_values, example_curves, most_regional_patient
+from echotas.evaluation.detection import detection_summary
 from echotas.geometry.segments import SEGMENTS
 from echotas.pipeline import paths, runs
 from echotas.pipeline.metrics_file import record
@@ -92,6 +93,22 @@ figure = strain_curves(
 run.log_figure(figure, "segment_curves.png")
 figure
 
+# %% detect
+detection = detection_summary(table, seed, evaluation["n_resamples"])
+first = detection.iloc[0]
+display(
+    Markdown(
+        f"{first['n_impaired']:.0f} impaired segments of {first['n']:.0f}, in {first['n_patients_impaired']:.0f} of {first['n_patients']:.0f} virtual patients."
+    )
+)
+estimate_table(detection, [("sensitivity", "sensitivity", 2), ("specificity", "specificity", 2), ("auc", "AUC", 2)])
+
+# %% detect-territory
+by_territory = detection_summary(table, seed, evaluation["n_resamples"], by_territory=True)["auc"].unstack()
+counts = detection_summary(table, seed, 1, by_territory=True)["n_impaired"].unstack().iloc[0]
+by_territory.columns = [f"AUC {name} ({counts[name]:.0f} impaired)" for name in by_territory.columns]
+by_territory.reindex(detection.index).round(2)
+
 # %% record
 keys = ("bias", "bias_low", "bias_high", "mae", "mae_low", "mae_high", "sd", "n")
 numbers = record(
@@ -101,6 +118,10 @@ numbers = record(
         "n_recordings": int(table["recording"].nunique()),
         "segment_strain_es_against_truth": {
             name: {key: float(row[key]) for key in keys} for name, row in summary.iterrows()
+        },
+        "detection_of_impaired_segments": {
+            name: {key: float(row[key]) for key in ("n_impaired", "sensitivity", "specificity", "auc")}
+            for name, row in detection.iterrows()
         },
     },
     run=run,
@@ -113,15 +134,37 @@ display(
     Markdown(
         f"A segment of {n} is off by **{measured.loc[best, 'mae']:.1f} points** [{measured.loc[best, 'mae_low']:.1f}, {measured.loc[best, 'mae_high']:.1f}] with the best tracker ({best}) and by {summary.loc[main, 'mae']:.1f} with {main}; "
         f"the observers' own lines are off by {summary.loc['reader', 'mae']:.1f}. A segment at half its normal strain differs by about ten points. "
-        "Detection rates per territory need more patients than this size has."
+        f"Of {first['n_impaired']:.0f} segments at less than half their normal strain {main} finds {100 * detection.loc[main, 'sensitivity']:.0f} %, the observers' own lines {100 * detection.loc['reader', 'sensitivity']:.0f} %; "
+        f"with {first['n_patients_impaired']:.0f} patients behind them, no interval means much."
     )
 )
 
 # %% library
 # echotas a757a6ea3e0c7793
+# echotas.acoustics 3edacb31243c1c4b
+# echotas.acoustics.beamform 98e837ac9423a2f1
+# echotas.acoustics.bmode b8b3738eb70c8a9f
+# echotas.acoustics.chebyshev 6c328b745ac257d2
+# echotas.acoustics.element 570a1124eac61ed1
+# echotas.acoustics.elevation 44034427b97767c1
+# echotas.acoustics.engine d3f3c9a72b2da127
+# echotas.acoustics.exact 43d8286ba9a10579
+# echotas.acoustics.fast 107fadf85ef0bf35
+# echotas.acoustics.lens 1a8d37e5fc67d081
+# echotas.acoustics.noise 37933b18233bec78
+# echotas.acoustics.patches bd2cbe7f8629f5f6
+# echotas.acoustics.probe 3a26189800cc63db
+# echotas.acoustics.pulse eb05ee0d46132f00
+# echotas.acoustics.response 93634f4d37cfb851
+# echotas.acoustics.reverberation 86ebf902eb9c84d3
+# echotas.acoustics.scan a00ee493690bf87a
+# echotas.acoustics.scan_conversion 0aa5bf65cac752f0
+# echotas.acoustics.scatterers ec1e73ce5512cebe
+# echotas.acoustics.splat ad08321d41c54bf2
 # echotas.evaluation 1a88cc59fd944937
-# echotas.evaluation.cohort_files 75a966d373ea8c87
+# echotas.evaluation.cohort_files a848bebe57b6abf3
 # echotas.evaluation.curves b40f6f172b79b06e
+# echotas.evaluation.detection 9359921ee5e077ba
 # echotas.evaluation.profiles e2efc7e991ea2f9f
 # echotas.evaluation.summaries ef46e0b8c0132466
 # echotas.evaluation.tables e29261c03b331a5e
@@ -131,22 +174,44 @@ display(
 # echotas.geometry.mesh d5a4de2df81270c7
 # echotas.geometry.sector 226352a61cb47a5a
 # echotas.geometry.segments 661d8a41f34c6508
-# echotas.metrics b6e4abb6a1ce6fde
-# echotas.metrics.agreement 5b616b1d3a174f14
+# echotas.metrics 1a86352d213311dc
+# echotas.metrics.agreement 515dfaddb8c489ae
+# echotas.metrics.contours cf2e9750ead8454e
+# echotas.metrics.detection 867791732e87ccb0
 # echotas.metrics.folds aa85440b285831c1
-# echotas.metrics.inference 2b9a059faa40450f
-# echotas.metrics.motion f72ce720f9b602d0
+# echotas.metrics.inference 8b2c5719a1ca0c25
+# echotas.metrics.motion 7fefb50ba826203e
 # echotas.metrics.realism af2fdbe532046435
+# echotas.metrics.repeated 9732643c441780e5
+# echotas.metrics.resampling efa5213e1e6dc791
+# echotas.metrics.smoothness a8663e0793856966
 # echotas.metrics.speed 1cbd0a4ba46a1747
+# echotas.phantom 99925f3c411af7a3
+# echotas.phantom.anatomy fb184d1c3df6b655
+# echotas.phantom.blood 3737321640aaaae6
+# echotas.phantom.cohort cdce1d76ae7cbd2c
+# echotas.phantom.imaging 1ca6b4dfb9b807ee
+# echotas.phantom.kinematics 6f89c9df00c3dfb6
+# echotas.phantom.observer 66d018b6f2acc4db
+# echotas.phantom.pathology 132dd13235c971e1
+# echotas.phantom.plans c80dd18fb3fc576e
+# echotas.phantom.scanner e7abe66def3fb781
+# echotas.phantom.settings e35a7b4f370fa176
+# echotas.phantom.surroundings 122522bbd966d6ad
+# echotas.phantom.timing 074843adb40e8f56
+# echotas.phantom.tissue f5c6c033bbd61281
+# echotas.phantom.truth 9dba6297b57f0e86
+# echotas.phantom.views 28579d8bd73eaa29
+# echotas.phantom.wall_shape 556fe56d9887dd5d
 # echotas.pipeline e3b0c44298fc1c14
 # echotas.pipeline.metrics_file f26d337017427e44
 # echotas.records a933352ac1d7dc86
-# echotas.report 3032fd0b6f03c03c
+# echotas.report 9c6194d39d05cd48
 # echotas.report.bland_altman d0bc34e7073122b9
 # echotas.report.bullseye 7cc36c8ffcef40d3
 # echotas.report.cine b6e472e5f28cfb38
 # echotas.report.correlation_curves 9d8591ddfeb8ff62
-# echotas.report.curves ee157656f3abbb72
+# echotas.report.curves 0dee1e18ec26f779
 # echotas.report.estimate_panels a5539f65c758fc0d
 # echotas.report.estimate_table 3de9e4863c1b4fe7
 # echotas.report.intervals 254d88d92ff4183c
@@ -156,14 +221,17 @@ display(
 # echotas.report.overlay 2943d7feb9d2185a
 # echotas.report.style 1869e9c2e0bb32cf
 # echotas.report.tables 2908e60b8569edee
-# echotas.seeds 10083860965dc54e
-# echotas.store ce102639bc426d0a
-# echotas.strain 3360f9976733bc64
+# echotas.seeds a6ab06202579f3ce
+# echotas.speckle be0169b9741258f0
+# echotas.store 6063eb7f30004ef1
+# echotas.strain e40672bdf4563b8c
 # echotas.strain.drift c77e5a07722d92bd
+# echotas.strain.function f05315df1f0fa5ec
 # echotas.strain.global_strain 27b86412ebe04304
 # echotas.strain.length 7e83b5436b109136
 # echotas.strain.rate 677f48e57c42f3f9
 # echotas.strain.regional 12fd085c9a1900be
-# echotas.trackers 04b1b2252b7e4c2a
+# echotas.strain.timing 793e2a3de46bafa1
+# echotas.trackers f05072c4e38217fe
 # echotas.trackers.base 070c1b3674a2a6e8
 # echotas.trackers.registry 86c3ff629e558773

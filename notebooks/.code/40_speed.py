@@ -86,9 +86,7 @@ cases += [EngineCase("fast, rank 6, +-7 deg (cohort)", "fast", 6, 7.0), EngineCa
 engines, reference = {}, None
 with Progress("time engines", len(cases)) as progress:
     for case in cases:
-        done = run_engine(
-            case, positions, reflectivity, scan, 1 if case.method == "exact" else max(n_repeats, 2), cache
-        )
+        done = run_engine(case, positions, reflectivity, scan, max(n_repeats, 2), cache)
         reference = done.iq if reference is None else reference
         seconds[case.name] = done.median_s
         engines[case.name] = {"seconds": done.median_s, "table_seconds": done.table_seconds, "peak_mb": done.peak_mb}
@@ -102,7 +100,7 @@ pd.DataFrame(
             "IQ error beyond 3 cm, %": f"{100 * row['iq']:.2f}",
             "before 3 cm, %": f"{100 * row['iq_near']:.1f}",
             "log image correlation": f"{row['log_correlation']:.4f}",
-            "table, s": f"{row['table_seconds']:.1f}",
+            "table or patches, s": f"{row['table_seconds']:.1f}",
             "peak memory, MB": f"{row['peak_mb']:.0f}",
         }
         for name, row in engines.items()
@@ -116,9 +114,7 @@ engine_times(seconds, "PyMUST (extrapolated)")
 slab, slab_reflectivity = standard_scatterers(
     seeds.generator(0, "speed", "slab"), scan, slab_m=8e-3, n=acoustics["n_scatterers_elevation"]
 )
-exact3d = run_engine(
-    EngineCase("exact", "exact", beam_window_deg=12.0, elevation=True), slab, slab_reflectivity, scan, 1, cache
-)
+exact3d = run_engine(EngineCase("exact", "exact", elevation=True), slab, slab_reflectivity, scan, 1, cache)
 fast3d = run_engine(EngineCase("fast", "fast", elevation=True), slab, slab_reflectivity, scan, max(n_repeats, 2), cache)
 elevation = {
     "n_scatterers": len(slab_reflectivity),
@@ -126,18 +122,29 @@ elevation = {
     "fast_seconds": fast3d.median_s,
 } | image_error(fast3d.iq, exact3d.iq, scan)
 Markdown(
-    f"{elevation['n_scatterers']:,} scatterers in a slab of 16 mm: exact (+-12 deg) {elevation['exact_seconds']:.1f} s, fast at rank 12 {elevation['fast_seconds']:.2f} s per frame; "
+    f"{elevation['n_scatterers']:,} scatterers in a slab of 16 mm: exact {elevation['exact_seconds']:.1f} s, fast at rank 12 {elevation['fast_seconds']:.2f} s per frame; "
     f"IQ error {100 * elevation['iq']:.1f} % beyond 3 cm, log image correlation {elevation['log_correlation']:.4f}."
 )
 
 # %% growth
-fast = EngineCase("fast", "fast")
 growth = {}
-for label, share, beams in (("a quarter of the scatterers", 4, 1), ("all", 1, 1), ("half the beams", 1, 2)):
+variants = (
+    ("a quarter of the scatterers", 4, 1, 1),
+    ("all", 1, 1, 1),
+    ("half the beams", 1, 2, 1),
+    ("eight frames at once", 1, 1, 8),
+)
+for label, share, beams, frames in variants:
     part = standard_scan(n_beams=acoustics["n_beams"] // beams)
+    fast = EngineCase("fast", "fast", n_frames=frames)
     done = run_engine(fast, positions[::share], reflectivity[::share], part, max(n_repeats, 2), cache)
-    growth[label] = {"scatterers": len(reflectivity[::share]), "beams": part.n_beams, "s per frame": done.median_s}
-pd.DataFrame(growth).T.astype({"scatterers": int, "beams": int}).round(3)
+    growth[label] = {
+        "scatterers": len(reflectivity[::share]),
+        "beams": part.n_beams,
+        "frames": frames,
+        "s per frame": done.median_s,
+    }
+pd.DataFrame(growth).T.astype({"scatterers": int, "beams": int, "frames": int}).round(3)
 
 # %% simulator
 path = recording_paths(paths.data(), ["templates"])[0]
@@ -188,21 +195,24 @@ display(
 
 # %% library
 # echotas a757a6ea3e0c7793
-# echotas.acoustics 9c602fb17984327f
-# echotas.acoustics.beamform df4e6414716c9ae4
-# echotas.acoustics.benchmark 8ad593b3b406127a
+# echotas.acoustics 3edacb31243c1c4b
+# echotas.acoustics.beamform 98e837ac9423a2f1
+# echotas.acoustics.benchmark e020f2fb4e52a12a
 # echotas.acoustics.bmode b8b3738eb70c8a9f
-# echotas.acoustics.element c2c50805b3dcb7ab
+# echotas.acoustics.chebyshev 6c328b745ac257d2
+# echotas.acoustics.element 570a1124eac61ed1
 # echotas.acoustics.elevation 44034427b97767c1
 # echotas.acoustics.engine d3f3c9a72b2da127
-# echotas.acoustics.exact 2a918e1301a7add1
-# echotas.acoustics.fast 5fe768488dcb3978
-# echotas.acoustics.lens bde4e16ba7b5f486
+# echotas.acoustics.exact 43d8286ba9a10579
+# echotas.acoustics.fast 107fadf85ef0bf35
+# echotas.acoustics.lens 1a8d37e5fc67d081
 # echotas.acoustics.noise 37933b18233bec78
+# echotas.acoustics.patches bd2cbe7f8629f5f6
 # echotas.acoustics.probe 3a26189800cc63db
 # echotas.acoustics.pulse eb05ee0d46132f00
 # echotas.acoustics.pymust_reference d8367e0fb655c529
-# echotas.acoustics.response 9b4999bb2527b1c2
+# echotas.acoustics.response 93634f4d37cfb851
+# echotas.acoustics.reverberation 86ebf902eb9c84d3
 # echotas.acoustics.scan a00ee493690bf87a
 # echotas.acoustics.scan_conversion 0aa5bf65cac752f0
 # echotas.acoustics.scatterers ec1e73ce5512cebe
@@ -211,7 +221,7 @@ display(
 # echotas.engine.items 7d665560607d13ad
 # echotas.engine.motion_error 8c25453382fa4d35
 # echotas.evaluation 1a88cc59fd944937
-# echotas.evaluation.cohort_files 75a966d373ea8c87
+# echotas.evaluation.cohort_files a848bebe57b6abf3
 # echotas.evaluation.profiles e2efc7e991ea2f9f
 # echotas.evaluation.summaries ef46e0b8c0132466
 # echotas.evaluation.tables e29261c03b331a5e
@@ -221,24 +231,29 @@ display(
 # echotas.geometry.mesh d5a4de2df81270c7
 # echotas.geometry.sector 226352a61cb47a5a
 # echotas.geometry.segments 661d8a41f34c6508
-# echotas.metrics b6e4abb6a1ce6fde
-# echotas.metrics.agreement 5b616b1d3a174f14
+# echotas.metrics 1a86352d213311dc
+# echotas.metrics.agreement 515dfaddb8c489ae
+# echotas.metrics.contours cf2e9750ead8454e
+# echotas.metrics.detection 867791732e87ccb0
 # echotas.metrics.folds aa85440b285831c1
-# echotas.metrics.inference 2b9a059faa40450f
-# echotas.metrics.motion f72ce720f9b602d0
+# echotas.metrics.inference 8b2c5719a1ca0c25
+# echotas.metrics.motion 7fefb50ba826203e
 # echotas.metrics.realism af2fdbe532046435
+# echotas.metrics.repeated 9732643c441780e5
+# echotas.metrics.resampling efa5213e1e6dc791
+# echotas.metrics.smoothness a8663e0793856966
 # echotas.metrics.speed 1cbd0a4ba46a1747
 # echotas.pipeline e3b0c44298fc1c14
 # echotas.pipeline.machine 34727daefc308115
 # echotas.pipeline.metrics_file f26d337017427e44
 # echotas.records a933352ac1d7dc86
-# echotas.report 3032fd0b6f03c03c
+# echotas.report 9c6194d39d05cd48
 # echotas.report.acoustic_figures eb6084738e335aca
 # echotas.report.bland_altman d0bc34e7073122b9
 # echotas.report.bullseye 7cc36c8ffcef40d3
 # echotas.report.cine b6e472e5f28cfb38
 # echotas.report.correlation_curves 9d8591ddfeb8ff62
-# echotas.report.curves ee157656f3abbb72
+# echotas.report.curves 0dee1e18ec26f779
 # echotas.report.intervals 254d88d92ff4183c
 # echotas.report.learning a6fc0aac7e815966
 # echotas.report.m_mode 2f57ee3ee04ee101
@@ -246,7 +261,7 @@ display(
 # echotas.report.overlay 2943d7feb9d2185a
 # echotas.report.style 1869e9c2e0bb32cf
 # echotas.report.tables 2908e60b8569edee
-# echotas.seeds 10083860965dc54e
+# echotas.seeds a6ab06202579f3ce
 # echotas.simulation aa72e2d541c5f34d
 # echotas.simulation.backscatter e0806f5802224051
 # echotas.simulation.coherence 7f60c31705b3d640
@@ -257,13 +272,15 @@ display(
 # echotas.simulation.scene b0093f71c826431d
 # echotas.simulation.strategies 7744216814d81794
 # echotas.speckle be0169b9741258f0
-# echotas.store ce102639bc426d0a
-# echotas.strain 3360f9976733bc64
+# echotas.store 6063eb7f30004ef1
+# echotas.strain e40672bdf4563b8c
 # echotas.strain.drift c77e5a07722d92bd
+# echotas.strain.function f05315df1f0fa5ec
 # echotas.strain.global_strain 27b86412ebe04304
 # echotas.strain.length 7e83b5436b109136
 # echotas.strain.rate 677f48e57c42f3f9
 # echotas.strain.regional 12fd085c9a1900be
-# echotas.trackers 04b1b2252b7e4c2a
+# echotas.strain.timing 793e2a3de46bafa1
+# echotas.trackers f05072c4e38217fe
 # echotas.trackers.base 070c1b3674a2a6e8
 # echotas.trackers.registry 86c3ff629e558773
