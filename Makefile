@@ -17,8 +17,8 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export MLFLOW_LOGGING_LEVEL := WARNING
 # uv does not read pip's setting for a folder of local wheels.
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
-# The environment that make was called in may point elsewhere.
-unexport VIRTUAL_ENV DVC_ROOT DVC_STAGE
+# The environment that make was called in may point elsewhere, or forbid the bytecode that halves every start.
+unexport VIRTUAL_ENV DVC_ROOT DVC_STAGE PYTHONDONTWRITEBYTECODE
 
 # A database of its own for every profile, unless MLFLOW_TRACKING_URI names a server.
 COPY := $(if $(filter laptop,$(PROFILE)),.,.work/profiles/$(PROFILE))

@@ -19,6 +19,7 @@ __all__ = ["blood_frame", "leaflets", "valve_opening"]
 
 BLOOD_DB = -11.0
 LEAFLET_DB = 7.0
+LEAFLET_SPREAD_DB = 4.5
 LEAFLET_SCATTERERS = 90
 LEAFLET_THICKNESS_MM = 1.6
 
@@ -87,7 +88,7 @@ def leaflets(
     rho, zeta = np.concatenate(rho, axis=1), np.concatenate(zeta, axis=1)
     # Thick and bright at the hinge and at the tip, thin between.
     along = np.concatenate(places)
-    level = LEAFLET_DB + 4.0 * (2 * np.abs(along - 0.45)) ** 2 - 3.0 + rng.normal(0, 2.0, len(along))
+    level = LEAFLET_DB + 4.0 * (2 * np.abs(along - 0.45)) ** 2 - 3.0 + rng.normal(0, LEAFLET_SPREAD_DB, len(along))
     # Where a leaflet runs along the beam it vanishes.
     gap = rng.uniform(0.15, 0.8, 2).repeat(LEAFLET_SCATTERERS)
     level -= rng.uniform(4, 14) * np.exp(-(((along - gap) / 0.15) ** 2))

@@ -28,12 +28,18 @@ _WIDTH_MM = np.array([9.0, 5.1, 2.4, 3.6, 5.3, 7.5, 9.7])
 POWER_WIDTH = 0.753
 """Integral of a Gaussian two-way power profile over its -6 dB amplitude width."""
 CHAMBER_DB = -13.0
+ATRIUM_MM = 50.0
+"""Length of the left atrium below the mitral annulus."""
+ROOF_DB = 12.0
+"""Far wall of the atrium, which lies across the beam, against the tissue around."""
 
 # Set once so that rendered loops lose their speckle as real ones do and PyMUST's block matching under-estimates GLS as
 # published; never looked at with a learned tracker. See 00_cohort.
 HAZE_DB = {"good": -17.0, "medium": -14.0, "poor": -10.0}
 SLIDING_MM = 0.15
 APICAL_SLIDING = 1.0
+SLID_AT = 0.35
+"""Share of the twist that must be undone for three quarters of the sliding: neighbours part early in relaxation."""
 APEX_TEXTURE, BASE_TEXTURE = 0.4, 1.3
 
 
@@ -89,7 +95,7 @@ def draw_look(rng: np.random.Generator, quality: str) -> TissueLook:
         trabeculae_mm=float(rng.uniform(2.0, 5.0)),
         papillary_place=float(rng.uniform(0.35, 0.55)),
         papillary_mm=float(rng.uniform(2.0, 13.0)),
-        pericardium_db=float(rng.uniform(7.0, 13.0)),
+        pericardium_db=float(rng.uniform(11.0, 18.0)),
         surroundings_db=float(rng.normal(-1.0, 2.0)),
         clutter_db=float(rng.normal(clutter[quality], 2.0)),
         skin_mm=float(rng.uniform(3.5, 6.5)),
@@ -244,7 +250,7 @@ def moving_tissue(
 def _slid(motion, s, w, from_apex, sliding_mm, rng) -> Float[np.ndarray, "n_frames n_points 3"]:
     """Displacement of every scatterer of the wall against the smooth motion since end-systole, m; more at the apex."""
     undone = np.abs(motion.twist_course - motion.twist_course[motion.es_index])
-    course = np.tanh(undone / 0.35)
+    course = np.tanh(undone / SLID_AT)
     in_wall = np.clip(1 - np.abs(w - N_CAVITY - 0.5 * (N_WALL - 1)) / (0.5 * N_WALL + 1), 0, 1) > 0
     size = 1e-3 * sliding_mm * in_wall * (1 + APICAL_SLIDING * np.clip(1 - 1.5 * np.abs(from_apex), 0, 1))
     own = rng.standard_normal((len(s), 3), dtype=np.float32) * size[:, None].astype(np.float32)
@@ -269,7 +275,10 @@ def surroundings_db(places_mm, rho, zeta, section: Section, pose: ViewPose, look
     wall = float(section.thickness_mm.mean())
     left_edge = section.midwall_mm[: MIDWALL_NODES // 2, 0].min() - 0.5 * wall
     right_edge = section.midwall_mm[MIDWALL_NODES // 2 :, 0].max() + 0.5 * wall
-    dark = _ellipse(rho, zeta, (0.0, -30.0), (half_annulus + 5.0, 30.0))
+    atrium = (0.0, -0.5 * ATRIUM_MM), (half_annulus + 5.0, 0.5 * ATRIUM_MM)
+    dark = _ellipse(rho, zeta, *atrium)
+    beyond = (np.hypot(rho / atrium[1][0], (zeta - atrium[0][1]) / atrium[1][1]) - 1.07) / 0.05
+    level += ROOF_DB * np.exp(-np.clip(beyond**2, 0, 40)) * np.clip((-zeta - 0.6 * ATRIUM_MM) / 10, 0, 1)
     if pose.view is View.A4C:
         dark = np.maximum(dark, _ellipse(rho, zeta, (left_edge - 15.0, 0.30 * length), (13.5, 0.46 * length)))
         dark = np.maximum(dark, _ellipse(rho, zeta, (left_edge - 12.0, -26.0), (17.0, 19.0)))
