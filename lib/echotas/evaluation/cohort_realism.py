@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from echotas.geometry import inside
 from echotas.phantom import PhantomSettings, RecordingPlan, build, build_beat, plan
 from echotas.phantom.measure import MEASURED_A4C, shape_and_contraction
 from echotas.phantom.recognise import PATTERNS, recognise, segments_of_views
@@ -90,21 +91,42 @@ def recognition_table(n_patients: int, seed: int) -> pd.DataFrame:
     return table.rename_axis("true disease")
 
 
+def _window_inside(recording: Recording, window_mm: float = 10.0) -> np.ndarray:
+    """Mesh points (n_long, n_rad) whose correlation window lies in the sector at ES and at ED.
+
+    The edge of the sector stands still and is sharp: a window that holds it correlates by it, not by speckle.
+    """
+    points = recording.mesh.points_px[[recording.cine.es_frame, recording.cine.ed_frame]]
+    if recording.cine.sector is None:
+        return np.ones(points.shape[1:3], bool)
+    half = 0.5 * window_mm / np.array(check_spacing(recording.cine.spacing_mm))
+    corners = points[..., None, :] + half * np.array([[-1, -1], [-1, 1], [1, -1], [1, 1]])
+    return inside(recording.cine.sector, corners).all(axis=(0, -1))
+
+
+def _median(values: np.ndarray) -> float:
+    return float(np.median(values)) if values.size else float("nan")
+
+
 def _coherence_row(recording: Recording, coherence: np.ndarray) -> dict[str, float]:
     es, ed = recording.cine.es_frame, recording.cine.ed_frame
-    middle = coherence[:, :, coherence.shape[2] // 2]
-    near = [float(np.median(coherence[min(es + k, len(coherence) - 1)])) for k in (1, 2, 3)]
-    sixths = np.array_split(middle[ed], len(PLACES))
+    counted = _window_inside(recording)
+    middle = np.where(counted, coherence[ed], np.nan)[:, coherence.shape[2] // 2]
+    near = [_median(coherence[min(es + k, len(coherence) - 1)][counted]) for k in (1, 2, 3)]
+    sixths = [part[np.isfinite(part)] for part in np.array_split(middle, len(PLACES))]
+    seen = middle[np.isfinite(middle)]
     return {
         **{f"{k + 1} frames after ES": value for k, value in enumerate(near)},
-        "ED": float(np.median(middle[ed])),
-        "ED, 10th percentile": float(np.percentile(middle[ed], 10)),
-        **{name: float(np.median(part)) for name, part in zip(PLACES, sixths, strict=True)},
+        "ED": _median(seen),
+        "ED, 10th percentile": float(np.percentile(seen, 10)) if seen.size else float("nan"),
+        **{name: _median(part) for name, part in zip(PLACES, sixths, strict=True)},
     }
 
 
 def coherence_table(paths: Iterable[Path]) -> pd.DataFrame:
     """Speckle correlation with end-systole that is present in every cine that stores it, one row per recording.
+
+    Points whose window leaves the scanned sector are not counted; NaN where a place has no other.
 
     Columns: recording, stratum, "1 frames after ES" ... 3 (median over the wall), ED (median over the mid-wall line),
     its 10th percentile, and the median at ED by place.

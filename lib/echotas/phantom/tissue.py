@@ -28,7 +28,7 @@ _WIDTH_MM = np.array([9.0, 5.1, 2.4, 3.6, 5.3, 7.5, 9.7])
 POWER_WIDTH = 0.753
 """Integral of a Gaussian two-way power profile over its -6 dB amplitude width."""
 CHAMBER_DB = -13.0
-ATRIUM_MM = 50.0
+ATRIUM_MM = 44.0
 """Length of the left atrium below the mitral annulus."""
 ROOF_DB = 12.0
 """Far wall of the atrium, which lies across the beam, against the tissue around."""
@@ -36,11 +36,13 @@ ROOF_DB = 12.0
 # Set once so that rendered loops lose their speckle as real ones do and PyMUST's block matching under-estimates GLS as
 # published; never looked at with a learned tracker. See 00_cohort.
 HAZE_DB = {"good": -17.0, "medium": -14.0, "poor": -10.0}
-SLIDING_MM = 0.15
-APICAL_SLIDING = 1.0
-SLID_AT = 0.35
+SLIDING_MM = 0.17
+APICAL_SLIDING = 1.5
+SLID_AT = 0.25
 """Share of the twist that must be undone for three quarters of the sliding: neighbours part early in relaxation."""
-APEX_TEXTURE, BASE_TEXTURE = 0.4, 1.3
+BASE_TEXTURE, TEXTURE_FADE = 1.7, 1.5
+"""Texture at the base against the patient's, and the power of the distance from the apex with which it fades: the trabeculated
+apex has none that a turning heart would keep in the plane."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,14 +90,14 @@ def draw_look(rng: np.random.Generator, quality: str) -> TissueLook:
         raise ValueError(f"quality must be one of {sorted(clutter)}, got {quality!r}")
     return TissueLook(
         seed=int(rng.integers(2**31)),
-        texture_db=float(rng.uniform(5.0, 8.0)),
+        texture_db=float(rng.uniform(4.0, 6.5)),
         patches_db=float(rng.uniform(2.5, 5.0)),
         lateral_db=float(rng.normal(-2.5, 2.0)),
         apex_db=float(rng.normal(-1.5, 1.5)),
         trabeculae_mm=float(rng.uniform(2.0, 5.0)),
         papillary_place=float(rng.uniform(0.35, 0.55)),
         papillary_mm=float(rng.uniform(2.0, 13.0)),
-        pericardium_db=float(rng.uniform(11.0, 18.0)),
+        pericardium_db=float(rng.uniform(8.0, 15.0)),
         surroundings_db=float(rng.normal(-1.0, 2.0)),
         clutter_db=float(rng.normal(clutter[quality], 2.0)),
         skin_mm=float(rng.uniform(3.5, 6.5)),
@@ -222,7 +224,7 @@ def moving_tissue(
     # Bundles of the wall are longest along it; across the plane they end too, so that what moves through it looks new.
     aside_mm = motion.grid_mm[0, np.clip(s.astype(int), 0, None), N_CAVITY + N_WALL // 2, 0] * around
     grain = np.column_stack([0.6 * arc_mm, layer_mm, aside_mm])
-    coarse = APEX_TEXTURE + (BASE_TEXTURE - APEX_TEXTURE) * np.abs(from_apex)
+    coarse = BASE_TEXTURE * np.abs(from_apex) ** TEXTURE_FADE
     wall = look.texture_db * coarse * smooth_field(grain, 3.5, 11.0, look.seed)
     wall += look.patches_db * smooth_field(arc_mm[:, None], 35.0, 90.0, look.seed + 1, n_waves=8)
     heading = motion.grid_mm[0, 1:, N_CAVITY + N_WALL // 2] - motion.grid_mm[0, :-1, N_CAVITY + N_WALL // 2]
@@ -237,7 +239,9 @@ def moving_tissue(
     hinge = np.minimum(np.abs(arc_mm), np.abs(arc_mm - 2 * middle))
     wall += 7.0 * np.exp(-((hinge / 4.0) ** 2))
     around_db = surroundings_db(np.column_stack([x, z]), rho[0], zeta[0], section, pose, look)
-    line = np.exp(-(((layer_mm - 12.5) / 1.8) ** 2)) * np.clip(2.5 * from_apex + 0.2, 0.35, 1)
+    # The pericardium is seen in pieces: bright where it faces the beam, lost where it does not.
+    pieces = np.clip(0.75 + 0.45 * smooth_field(arc_mm[:, None], 8.0, 40.0, look.seed + 7, n_waves=12), 0, 1.4)
+    line = np.exp(-(((layer_mm - 12.5) / 1.8) ** 2)) * np.clip(2.5 * from_apex + 0.2, 0.35, 1) * pieces
     outside = around_db + (look.pericardium_db - np.minimum(around_db, 0)) * line
     mix = np.clip((layer_mm - 9.0) / 2.5, 0, 1)
     level = (1 - mix) * wall + mix * outside
