@@ -10,9 +10,12 @@ template_contour = ""  # its centre line at end-systole (CSV), base -> apex -> b
 template_spacing_mm = 0.0  # its pixel size, if the file does not say
 
 # %% imports
+from functools import partial
+
 import numpy as np
 import pandas as pd
 from IPython.display import Markdown, display
+from joblib import Parallel, delayed
 
 from echotas import seeds
 from echotas.engine import read_motion
@@ -41,24 +44,25 @@ kind = "own" if template_file else "virtual"
 display(Markdown(f"{len(templates)} {kind} templates: {', '.join(cine.recording_id for cine, _ in templates)}."))
 
 # %% simulate
+cases = [(cine, motion, strategy) for cine, motion in templates for strategy in STRATEGIES]
+simulate = delayed(partial(simulate_sequence, config=config, seed=seed, measure_template=True))
 results, rows = {}, []
-with Progress("simulate S1, S2, S3", len(templates) * len(STRATEGIES)) as progress:
-    for cine, motion in templates:
-        for strategy in STRATEGIES:
-            result = simulate_sequence(
-                cine, motion, strategy, config, seed=seed, cache_dir=paths.work() / "response", measure_template=True
-            )
-            results[cine.recording_id, strategy] = result
-            rows.append(
-                {
-                    "template": cine.recording_id,
-                    "patient": cine.patient_id,
-                    "strategy": strategy,
-                    "error": result.realism_mae,
-                    "at_ed": float(np.median(result.correlation_simulated[cine.ed_frame])),
-                }
-            )
-            progress.update(len(rows), f"{cine.recording_id} {strategy}")
+with Progress("simulate S1, S2, S3", len(cases)) as progress:
+    made = Parallel(n_jobs=-1, return_as="generator")(
+        simulate(*case, cache_dir=paths.work() / "response") for case in cases
+    )
+    for (cine, _, strategy), result in zip(cases, made, strict=True):
+        results[cine.recording_id, strategy] = result
+        rows.append(
+            {
+                "template": cine.recording_id,
+                "patient": cine.patient_id,
+                "strategy": strategy,
+                "error": result.realism_mae,
+                "at_ed": float(np.median(result.correlation_simulated[cine.ed_frame])),
+            }
+        )
+        progress.update(len(rows), f"{cine.recording_id} {strategy}")
 table = pd.DataFrame(rows)
 for strategy in STRATEGIES:
     with runs.start(
@@ -175,7 +179,7 @@ display(
 # echotas.evaluation.cohort_files a848bebe57b6abf3
 # echotas.evaluation.profiles e2efc7e991ea2f9f
 # echotas.evaluation.summaries ef46e0b8c0132466
-# echotas.evaluation.tables e29261c03b331a5e
+# echotas.evaluation.tables 86194a466738ab0f
 # echotas.evaluation.tracking 33bb52bd3d29e338
 # echotas.geometry ab018291fd65d448
 # echotas.geometry.contour 7b46f42c5a4ed821
@@ -194,7 +198,7 @@ display(
 # echotas.metrics.resampling efa5213e1e6dc791
 # echotas.metrics.smoothness a8663e0793856966
 # echotas.metrics.speed 1cbd0a4ba46a1747
-# echotas.pipeline e3b0c44298fc1c14
+# echotas.pipeline cee181852a76d572
 # echotas.pipeline.metrics_file f26d337017427e44
 # echotas.readers f0a6b59154026d25
 # echotas.readers.build 9e007d118213e36e
@@ -217,10 +221,10 @@ display(
 # echotas.records a933352ac1d7dc86
 # echotas.report 9c6194d39d05cd48
 # echotas.report.bland_altman d0bc34e7073122b9
-# echotas.report.bullseye 7cc36c8ffcef40d3
-# echotas.report.cine b6e472e5f28cfb38
+# echotas.report.bullseye 10b30b2b63192433
+# echotas.report.cine 9e3a36c206f83d5b
 # echotas.report.correlation_curves 9d8591ddfeb8ff62
-# echotas.report.curves 0dee1e18ec26f779
+# echotas.report.curves bbe9ae1780313c66
 # echotas.report.intervals 254d88d92ff4183c
 # echotas.report.learning a6fc0aac7e815966
 # echotas.report.m_mode 2f57ee3ee04ee101

@@ -12,6 +12,7 @@ from IPython.display import Markdown, display
 from echotas.evaluation import recording_paths, regional_summary, segment_strain_table
 from echotas.evaluation.curves import bullseye_values, example_curves, most_regional_patient
 from echotas.evaluation.detection import detection_summary
+from echotas.evaluation.segment_pairs import PAIR_KINDS, segment_pair_summary, segment_pairs
 from echotas.geometry.segments import SEGMENTS
 from echotas.pipeline import paths, runs
 from echotas.pipeline.metrics_file import record
@@ -66,14 +67,36 @@ by_level = from_truth.assign(
 by_level.pivot_table(index="method", columns="level", values="error", sort=False).round(2)
 
 # %% panels
-one = from_truth[from_truth["method"] == main]
-groups = {name: one[one["segment"] == name] for view in SEGMENTS.values() for name in view}
-pairs = {name: (group["strain_es"].to_numpy(), group["true_strain_es"].to_numpy()) for name, group in groups.items()}
-figure = bland_altman_grid(
-    pairs, title=f"{main} against truth, {n}", names=(main, "truth"), color=tracker_look(main).color
-)
-run.log_figure(figure, "segment_bland_altman.png")
-figure
+pairs = segment_pairs(table, main)
+names = [name for view in SEGMENTS.values() for name in view]
+
+
+def panels(kind):
+    groups = {name: pairs[(pairs["kind"] == kind) & (pairs["segment"] == name)] for name in names}
+    first, second = (name.replace("tracker", main) for name in PAIR_KINDS[kind])
+    figure = bland_altman_grid(
+        {name: (group["value"].to_numpy(), group["reference"].to_numpy()) for name, group in groups.items()},
+        title=f"segment strain, {first} against {second}",
+        names=(first, second),
+        color=tracker_look("reader" if kind == "readers" else main).color,
+    )
+    run.log_figure(figure, f"segment_bland_altman_{kind}.png")
+    return figure
+
+
+panels("truth")
+
+# %% 2c2e25bb
+panels("reader")
+
+# %% e5bfdad2
+panels("tracker")
+
+# %% adc75a57
+panels("readers")
+
+# %% 2c4bcf46
+segment_pair_summary(pairs).round(1)
 
 # %% patient
 patient, paths_of_patient = most_regional_patient(recordings, table)
@@ -95,7 +118,7 @@ figure
 
 # %% detect
 detection = detection_summary(table, seed, evaluation["n_resamples"])
-first = detection.iloc[0]
+first = detection.loc[main]  # a tracker: each segment once; readers count each of their readings
 display(
     Markdown(
         f"{first['n_impaired']:.0f} impaired segments of {first['n']:.0f}, in {first['n_patients_impaired']:.0f} of {first['n_patients']:.0f} virtual patients."
@@ -105,7 +128,7 @@ estimate_table(detection, [("sensitivity", "sensitivity", 2), ("specificity", "s
 
 # %% detect-territory
 by_territory = detection_summary(table, seed, evaluation["n_resamples"], by_territory=True)["auc"].unstack()
-counts = detection_summary(table, seed, 1, by_territory=True)["n_impaired"].unstack().iloc[0]
+counts = detection_summary(table, seed, 1, by_territory=True)["n_impaired"].unstack().loc[main]
 by_territory.columns = [f"AUC {name} ({counts[name]:.0f} impaired)" for name in by_territory.columns]
 by_territory.reindex(detection.index).round(2)
 
@@ -134,7 +157,7 @@ display(
     Markdown(
         f"A segment of {n} is off by **{measured.loc[best, 'mae']:.1f} points** [{measured.loc[best, 'mae_low']:.1f}, {measured.loc[best, 'mae_high']:.1f}] with the best tracker ({best}) and by {summary.loc[main, 'mae']:.1f} with {main}; "
         f"the observers' own lines are off by {summary.loc['reader', 'mae']:.1f}. A segment at half its normal strain differs by about ten points. "
-        f"Of {first['n_impaired']:.0f} segments at less than half their normal strain {main} finds {100 * detection.loc[main, 'sensitivity']:.0f} %, the observers' own lines {100 * detection.loc['reader', 'sensitivity']:.0f} %; "
+        f"Of {first['n_impaired']:.0f} segments at less than half their normal strain {main} finds {100 * detection.loc[main, 'sensitivity']:.0f} %, the observers' own lines {100 * detection.loc['reader', 'sensitivity']:.0f} % of their {detection.loc['reader', 'n_impaired']:.0f} readings of them; "
         f"with {first['n_patients_impaired']:.0f} patients behind them, no interval means much."
     )
 )
@@ -166,8 +189,9 @@ display(
 # echotas.evaluation.curves b40f6f172b79b06e
 # echotas.evaluation.detection 9359921ee5e077ba
 # echotas.evaluation.profiles e2efc7e991ea2f9f
+# echotas.evaluation.segment_pairs 99f657d9ad6ab8f6
 # echotas.evaluation.summaries ef46e0b8c0132466
-# echotas.evaluation.tables e29261c03b331a5e
+# echotas.evaluation.tables 86194a466738ab0f
 # echotas.evaluation.tracking 33bb52bd3d29e338
 # echotas.geometry ab018291fd65d448
 # echotas.geometry.contour 7b46f42c5a4ed821
@@ -188,7 +212,7 @@ display(
 # echotas.metrics.speed 1cbd0a4ba46a1747
 # echotas.phantom 99925f3c411af7a3
 # echotas.phantom.anatomy fb184d1c3df6b655
-# echotas.phantom.blood 3737321640aaaae6
+# echotas.phantom.blood 32ee0127b8ab2b10
 # echotas.phantom.cohort cdce1d76ae7cbd2c
 # echotas.phantom.imaging 1ca6b4dfb9b807ee
 # echotas.phantom.kinematics 6f89c9df00c3dfb6
@@ -199,19 +223,19 @@ display(
 # echotas.phantom.settings e35a7b4f370fa176
 # echotas.phantom.surroundings 122522bbd966d6ad
 # echotas.phantom.timing 074843adb40e8f56
-# echotas.phantom.tissue f5c6c033bbd61281
+# echotas.phantom.tissue 96bcff3f891ca286
 # echotas.phantom.truth 9dba6297b57f0e86
 # echotas.phantom.views 28579d8bd73eaa29
 # echotas.phantom.wall_shape 556fe56d9887dd5d
-# echotas.pipeline e3b0c44298fc1c14
+# echotas.pipeline cee181852a76d572
 # echotas.pipeline.metrics_file f26d337017427e44
 # echotas.records a933352ac1d7dc86
 # echotas.report 9c6194d39d05cd48
 # echotas.report.bland_altman d0bc34e7073122b9
-# echotas.report.bullseye 7cc36c8ffcef40d3
-# echotas.report.cine b6e472e5f28cfb38
+# echotas.report.bullseye 10b30b2b63192433
+# echotas.report.cine 9e3a36c206f83d5b
 # echotas.report.correlation_curves 9d8591ddfeb8ff62
-# echotas.report.curves 0dee1e18ec26f779
+# echotas.report.curves bbe9ae1780313c66
 # echotas.report.estimate_panels a5539f65c758fc0d
 # echotas.report.estimate_table 3de9e4863c1b4fe7
 # echotas.report.intervals 254d88d92ff4183c

@@ -8,6 +8,7 @@ untrained = ["frozen", "farneback"]
 train_runs = []
 n_repeats = 1
 acoustics = {"n_beams": 48, "per_wavelength2": 0.2, "n_scatterers_elevation": 20000, "pymust_counts": [500, 1000]}
+measurement = {"n_recordings": 20, "n_trackers": 2, "n_resamples": 100}  # make bench: the size of the paper's set
 
 # %% imports
 from functools import partial
@@ -26,6 +27,7 @@ from echotas.acoustics.benchmark import (
 )
 from echotas.engine import read_motion
 from echotas.evaluation import recording_paths, starting_meshes
+from echotas.evaluation.measurement_speed import time_measurement
 from echotas.geometry import mesh_uv
 from echotas.metrics import measure_ms_per_frame
 from echotas.pipeline import paths
@@ -160,6 +162,13 @@ for strategy in STRATEGIES:
     simulators[strategy] = {"ms_per_frame": speed.median_ms}
 pd.DataFrame(simulators).T.round(1)
 
+# %% measure-code
+measured = time_measurement(**measurement)
+Markdown(
+    f"{measurement['n_recordings']:,} recordings x {measurement['n_trackers']} trackers, {measurement['n_resamples']:,} resamples: tables {measured['tables']:.0f} s, "
+    f"inference {measured['inference']:.0f} s, together **{measured['total']:.0f} s**."
+)
+
 # %% record
 numbers = record(
     "40_speed",
@@ -170,6 +179,7 @@ numbers = record(
         "n_repeats": n_repeats,
         "trackers": rows,
         "simulators": simulators,
+        "measurement": measurement | {f"{name}_seconds": value for name, value in measured.items()},
         "acoustics": {
             "n_scatterers": len(reflectivity),
             "n_beams": scan.n_beams,
@@ -222,9 +232,11 @@ display(
 # echotas.engine.motion_error 8c25453382fa4d35
 # echotas.evaluation 1a88cc59fd944937
 # echotas.evaluation.cohort_files a848bebe57b6abf3
+# echotas.evaluation.detection 9359921ee5e077ba
+# echotas.evaluation.measurement_speed 345c8425dfb0ca3d
 # echotas.evaluation.profiles e2efc7e991ea2f9f
 # echotas.evaluation.summaries ef46e0b8c0132466
-# echotas.evaluation.tables e29261c03b331a5e
+# echotas.evaluation.tables 86194a466738ab0f
 # echotas.evaluation.tracking 33bb52bd3d29e338
 # echotas.geometry ab018291fd65d448
 # echotas.geometry.contour 7b46f42c5a4ed821
@@ -243,17 +255,34 @@ display(
 # echotas.metrics.resampling efa5213e1e6dc791
 # echotas.metrics.smoothness a8663e0793856966
 # echotas.metrics.speed 1cbd0a4ba46a1747
-# echotas.pipeline e3b0c44298fc1c14
+# echotas.phantom 99925f3c411af7a3
+# echotas.phantom.anatomy fb184d1c3df6b655
+# echotas.phantom.blood 32ee0127b8ab2b10
+# echotas.phantom.cohort cdce1d76ae7cbd2c
+# echotas.phantom.imaging 1ca6b4dfb9b807ee
+# echotas.phantom.kinematics 6f89c9df00c3dfb6
+# echotas.phantom.observer 66d018b6f2acc4db
+# echotas.phantom.pathology 132dd13235c971e1
+# echotas.phantom.plans c80dd18fb3fc576e
+# echotas.phantom.scanner e7abe66def3fb781
+# echotas.phantom.settings e35a7b4f370fa176
+# echotas.phantom.surroundings 122522bbd966d6ad
+# echotas.phantom.timing 074843adb40e8f56
+# echotas.phantom.tissue 96bcff3f891ca286
+# echotas.phantom.truth 9dba6297b57f0e86
+# echotas.phantom.views 28579d8bd73eaa29
+# echotas.phantom.wall_shape 556fe56d9887dd5d
+# echotas.pipeline cee181852a76d572
 # echotas.pipeline.machine 34727daefc308115
 # echotas.pipeline.metrics_file f26d337017427e44
 # echotas.records a933352ac1d7dc86
 # echotas.report 9c6194d39d05cd48
 # echotas.report.acoustic_figures eb6084738e335aca
 # echotas.report.bland_altman d0bc34e7073122b9
-# echotas.report.bullseye 7cc36c8ffcef40d3
-# echotas.report.cine b6e472e5f28cfb38
+# echotas.report.bullseye 10b30b2b63192433
+# echotas.report.cine 9e3a36c206f83d5b
 # echotas.report.correlation_curves 9d8591ddfeb8ff62
-# echotas.report.curves 0dee1e18ec26f779
+# echotas.report.curves bbe9ae1780313c66
 # echotas.report.intervals 254d88d92ff4183c
 # echotas.report.learning a6fc0aac7e815966
 # echotas.report.m_mode 2f57ee3ee04ee101

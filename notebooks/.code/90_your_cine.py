@@ -149,7 +149,7 @@ display(
 # echotas.evaluation.cohort_files a848bebe57b6abf3
 # echotas.evaluation.profiles e2efc7e991ea2f9f
 # echotas.evaluation.summaries ef46e0b8c0132466
-# echotas.evaluation.tables e29261c03b331a5e
+# echotas.evaluation.tables 86194a466738ab0f
 # echotas.evaluation.tracking 33bb52bd3d29e338
 # echotas.geometry ab018291fd65d448
 # echotas.geometry.contour 7b46f42c5a4ed821
@@ -168,7 +168,7 @@ display(
 # echotas.metrics.resampling efa5213e1e6dc791
 # echotas.metrics.smoothness a8663e0793856966
 # echotas.metrics.speed 1cbd0a4ba46a1747
-# echotas.pipeline e3b0c44298fc1c14
+# echotas.pipeline cee181852a76d572
 # echotas.readers f0a6b59154026d25
 # echotas.readers.build 9e007d118213e36e
 # echotas.readers.camus 74c05a3434327697
@@ -190,10 +190,10 @@ display(
 # echotas.records a933352ac1d7dc86
 # echotas.report 9c6194d39d05cd48
 # echotas.report.bland_altman d0bc34e7073122b9
-# echotas.report.bullseye 7cc36c8ffcef40d3
-# echotas.report.cine b6e472e5f28cfb38
+# echotas.report.bullseye 10b30b2b63192433
+# echotas.report.cine 9e3a36c206f83d5b
 # echotas.report.correlation_curves 9d8591ddfeb8ff62
-# echotas.report.curves 0dee1e18ec26f779
+# echotas.report.curves bbe9ae1780313c66
 # echotas.report.intervals 254d88d92ff4183c
 # echotas.report.learning a6fc0aac7e815966
 # echotas.report.m_mode 2f57ee3ee04ee101

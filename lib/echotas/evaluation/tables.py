@@ -14,7 +14,17 @@ from echotas.records import Mesh, Tracks, check_spacing
 from echotas.store import Recording, read_recording, read_tracks
 from echotas.strain import gls, longitudinal_strain, segmental_strain
 
-__all__ = ["Line", "READER", "agreement_pairs", "global_strain_table", "lines", "motion_table", "segment_strain_table"]
+__all__ = [
+    "Line",
+    "READER",
+    "agreement_pairs",
+    "global_strain_table",
+    "gls_columns",
+    "lines",
+    "motion_errors",
+    "motion_table",
+    "segment_strain_table",
+]
 
 READER = "reader"
 """Row name of the observers' own strain, beside the trackers."""
@@ -55,32 +65,41 @@ def motion_table(paths: Iterable[Path], tracks: Path, trackers: Iterable[str]) -
     for path in paths:
         recording = read_recording(path)
         cine = recording.cine
-        spacing = check_spacing(cine.spacing_mm)
-        truth = recording.mesh.points_px.reshape(cine.n_frames, -1, 2)
         for tracker in trackers:
             named, shape = _tracks(tracks, tracker, path)
-            item = named[TRUE_START]
-            keep = np.arange(cine.n_frames) != item.query_frame
-            errors = point_errors_mm(item.points_px, truth, spacing)
-            wall = wall_error_mm(
-                _midwall_px(item, shape), recording.mesh.midwall_px, spacing, query_frame=item.query_frame
-            )
-            folds = count_folds(item.points_px.reshape(-1, *shape, 2), item.query_frame)
-            rows.append(
-                _identity(path, recording)
-                | {
-                    "tracker": tracker,
-                    "mte_mm": mean_trajectory_error_mm(item.points_px, truth, spacing, query_frame=item.query_frame),
-                    "ed_error_mm": float(errors[cine.ed_frame].mean()),
-                    "p95_mm": float(np.percentile(errors[keep], 95)),
-                    "along_mm": wall.along_mm,
-                    "across_mm": wall.across_mm,
-                    "folds": folds.any_fold,
-                    "folded_percent": 100 * folds.folded_triangles,
-                    "confidence": float(item.confidence[keep].mean()),
-                }
-            )
+            errors = motion_errors(named[TRUE_START], shape, recording.mesh, cine.spacing_mm, cine.ed_frame)
+            rows.append(_identity(path, recording) | {"tracker": tracker} | errors)
     return pd.DataFrame(rows)
+
+
+def motion_errors(
+    item: Tracks, shape: tuple[int, int], mesh: Mesh, spacing_mm: tuple[float, float] | None, ed_frame: int
+) -> dict[str, float | bool]:
+    """Motion error of one tracked mesh: the measured columns of `motion_table`.
+
+    Args:
+        item: Tracked mesh points, index order l * n_rad + r.
+        shape: (n_long, n_rad) of the tracked mesh.
+        mesh: True mesh of the same size.
+        spacing_mm: Pixel size (dx, dy); None is refused.
+        ed_frame: End-diastole.
+    """
+    spacing = check_spacing(spacing_mm)
+    truth = mesh.points_px.reshape(len(mesh.points_px), -1, 2)
+    keep = np.arange(len(truth)) != item.query_frame
+    errors = point_errors_mm(item.points_px, truth, spacing)
+    wall = wall_error_mm(_midwall_px(item, shape), mesh.midwall_px, spacing, query_frame=item.query_frame)
+    folds = count_folds(item.points_px.reshape(-1, *shape, 2), item.query_frame)
+    return {
+        "mte_mm": mean_trajectory_error_mm(item.points_px, truth, spacing, query_frame=item.query_frame),
+        "ed_error_mm": float(errors[ed_frame].mean()),
+        "p95_mm": float(np.percentile(errors[keep], 95)),
+        "along_mm": wall.along_mm,
+        "across_mm": wall.across_mm,
+        "folds": folds.any_fold,
+        "folded_percent": 100 * folds.folded_triangles,
+        "confidence": float(item.confidence[keep].mean()),
+    }
 
 
 @dataclass(frozen=True)
@@ -114,7 +133,9 @@ def lines(path: Path, recording: Recording, tracks: Path, trackers: Iterable[str
                 yield Line(tracker, start, line, recording.truth.ed_frame, recording.truth.es_frame)
 
 
-def _gls_columns(curve: np.ndarray, ed_frame: int, es_frame: int, prefix: str = "") -> dict[str, float]:
+def gls_columns(curve: np.ndarray, ed_frame: int, es_frame: int, prefix: str = "") -> dict[str, float]:
+    """The three kinds of GLS of a strain curve (percent) as columns `gls_es`, `gls_peak_systolic`, `gls_peak`; NaN where the
+    curve holds NaN."""
     if not np.isfinite(curve).all():
         return {f"{prefix}gls_{kind}": float("nan") for kind in GLS_KINDS}
     result = gls(curve, ed_frame, es_frame)
@@ -135,14 +156,14 @@ def global_strain_table(paths: Iterable[Path], tracks: Path, trackers: Iterable[
         recording = read_recording(path)
         truth = recording.truth
         shared = _identity(path, recording)
-        true = _gls_columns(truth.global_percent, truth.ed_frame, truth.es_frame, prefix="true_")
+        true = gls_columns(truth.global_percent, truth.ed_frame, truth.es_frame, prefix="true_")
         for line in lines(path, recording, tracks, trackers):
             if line.accepted.any():
                 accepted = line.accepted if line.method == READER else None
                 curve = longitudinal_strain(line.line_mm, line.ed_frame, line.segment, accepted)
             else:
                 curve = np.full(len(line.line_mm), np.nan)
-            values = _gls_columns(curve, line.ed_frame, line.es_frame)
+            values = gls_columns(curve, line.ed_frame, line.es_frame)
             rows.append(
                 shared | {"method": line.method, "start": line.start} | values | {"drift_percent": curve[-1]} | true
             )

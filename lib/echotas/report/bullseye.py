@@ -18,7 +18,7 @@ from echotas.records import View
 
 from .style import strain_color, strain_norm, styled
 
-__all__ = ["bullseye", "bullseyes"]
+__all__ = ["bullseye", "bullseyes", "draw_bullseye"]
 
 SixPerView = Mapping[View | str, np.ndarray]
 
@@ -87,7 +87,7 @@ def bullseyes(
     any_rejected, any_missing = False, False
     for axes, (name, of_views) in zip(grid.flat, values.items(), strict=False):
         kept = (accepted or {}).get(name) or {}
-        any_rejected |= _draw(axes, of_views, kept, norm, cmap, number_format)
+        any_rejected |= draw_bullseye(axes, of_views, kept, norm, cmap, number_format)
         any_missing |= set(of_views) < set(SEGMENTS)
         axes.set_title(name, pad=4)
     bar = figure.colorbar(
@@ -103,7 +103,7 @@ def bullseyes(
     return figure
 
 
-def _draw(
+def draw_bullseye(
     axes: Axes,
     values: SixPerView,
     accepted: SixPerView,

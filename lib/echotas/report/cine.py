@@ -14,7 +14,7 @@ from echotas.records import Cine
 from .overlay import paint_mesh, quantity_scale
 from .style import styled, tracker_look
 
-__all__ = ["Panel", "frame_panel", "image_panels", "worst_case_gallery"]
+__all__ = ["Panel", "draw_panel", "frame_panel", "image_panels", "worst_case_gallery"]
 
 SCALE_BAR_MM = 20
 # Screen px per image px of the painted mesh: smooth edges at print size.
@@ -115,7 +115,7 @@ def image_panels(panels: Sequence[Panel], quantity: str = "strain", title: str =
     for axes in grid.flat[len(panels) :]:
         axes.set_axis_off()
     for axes, panel in zip(grid.flat, panels, strict=False):
-        _draw(axes, panel, quantity)
+        draw_panel(axes, panel, quantity)
     if coloured:
         extend = {"strain": "both", "error": "max"}.get(quantity, "neither")
         figure.colorbar(
@@ -177,7 +177,8 @@ def worst_case_gallery(
     return image_panels(chosen, quantity, heading)
 
 
-def _draw(axes: Axes, panel: Panel, quantity: str) -> None:
+def draw_panel(axes: Axes, panel: Panel, quantity: str = "strain") -> None:
+    """One panel of `image_panels` into axes."""
     height, width = panel.image.shape
     dx, dy = panel.spacing_mm or (1.0, 1.0)
     extent = (-0.5 * dx, (width - 0.5) * dx, (height - 0.5) * dy, -0.5 * dy)

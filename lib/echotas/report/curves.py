@@ -12,7 +12,7 @@ from echotas.records import StrainCurve, View
 
 from .style import SEGMENT_COLORS, SEGMENT_LINES, styled, tracker_look
 
-__all__ = ["global_curves", "strain_curves", "strain_panels"]
+__all__ = ["draw_strain_curves", "global_curves", "strain_curves", "strain_panels"]
 
 
 @styled
@@ -35,12 +35,26 @@ def strain_curves(
     Raises:
         ValueError: `accepted` has not six values.
     """
+    figure = Figure(figsize=(7.4, 4.0), layout="constrained")
+    axes = figure.add_subplot()
+    draw_strain_curves(axes, curve, view, accepted, reference)
+    axes.set_title(title)
+    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    return figure
+
+
+def draw_strain_curves(
+    axes: Axes,
+    curve: StrainCurve,
+    view: View | str = View.OTHER,
+    accepted: Bool[np.ndarray, "6"] | None = None,
+    reference: StrainCurve | None = None,
+) -> None:
+    """The curves of `strain_curves` into axes, without a legend."""
     accepted = np.ones(6, dtype=bool) if accepted is None else np.asarray(accepted, dtype=bool)
     if accepted.shape != (6,):
         raise ValueError(f"accepted must have 6 values, got shape {accepted.shape}")
     names = SEGMENTS.get(View(view), tuple(f"segment {i + 1}" for i in range(6)))
-    figure = Figure(figsize=(7.4, 4.0), layout="constrained")
-    axes = figure.add_subplot()
     time_ms = _time_ms(curve)
     for i, name in enumerate(names):
         axes.plot(
@@ -60,9 +74,7 @@ def strain_curves(
         time_ms[peak], curve.global_percent[peak], "o", mfc="white", mec="black", zorder=4, label="peak of the global"
     )
     _mark_events(axes, curve)
-    axes.set(xlabel="time from ED (ms)", ylabel="longitudinal strain (%)", title=title)
-    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
-    return figure
+    axes.set(xlabel="time from ED (ms)", ylabel="longitudinal strain (%)")
 
 
 @styled

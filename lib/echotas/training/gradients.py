@@ -34,7 +34,7 @@ class BatchGradient:
         model: In training mode, on the CPU if `n_workers` > 1.
         make_clip_loss: Called once in every process; picklable, with what it needs of the data. Returns a `ClipLoss`.
         batch_size: Clips of a step.
-        n_workers: Processes, at most `batch_size` are of use; 1 computes here.
+        n_workers: Processes with this one, at most `batch_size` are of use; 1 computes here.
         n_threads: Threads of torch in each process.
     """
 
@@ -49,15 +49,17 @@ class BatchGradient:
         self.model, self.batch_size = model, batch_size
         self._pool: ProcessPoolExecutor | None = None
         n_workers = min(n_workers, batch_size)
+        self._clip_loss = make_clip_loss()
         if n_workers == 1:
-            self._clip_loss = make_clip_loss()
             return
+        self._n_workers = n_workers
         size = sum(parameter.numel() for parameter in model.parameters())
         self._folder = tempfile.TemporaryDirectory(prefix="echotas-gradients-")
         self._shared = _Shared(Path(self._folder.name), size, batch_size)
         self._shared.create()
+        # This process takes a share too: a process less to start, and to hold the data.
         self._pool = ProcessPoolExecutor(
-            n_workers, get_context("spawn"), _start, (model, make_clip_loss, self._shared, n_threads)
+            n_workers - 1, get_context("spawn"), _start, (model, make_clip_loss, self._shared, n_threads)
         )
 
     def __enter__(self) -> "BatchGradient":
@@ -96,10 +98,15 @@ class BatchGradient:
         parameters, gradients = self._shared.parameters(), self._shared.gradients()
         flat = torch.cat([parameter.detach().reshape(-1) for parameter in self.model.parameters()])
         parameters[:] = flat.numpy()
+        own = range(0, self.batch_size, self._n_workers)
+        others = [clip for clip in range(self.batch_size) if clip not in own]
+        pending = {clip: self._pool.submit(_work, step, clip) for clip in others}
+        done = {clip: _gradient(self.model, self._clip_loss, step, clip, gradients) for clip in own}
         try:
-            results = list(self._pool.map(_work, [step] * self.batch_size, range(self.batch_size)))
+            done |= {clip: result.result() for clip, result in pending.items()}
         except BrokenProcessPool as error:
             raise RuntimeError(f"a training process ended at step {step}; is there enough memory?") from error
+        results = [done[clip] for clip in range(self.batch_size)]
         first = 0
         for parameter in self.model.parameters():
             part = slice(first, first + parameter.numel())
@@ -156,12 +163,19 @@ def _work(step: int, clip: int) -> tuple[float, dict[str, float]]:
             part = _worker["parameters"][first : first + parameter.numel()]
             parameter.copy_(torch.from_numpy(part).reshape(parameter.shape))
             first += parameter.numel()
+    return _gradient(model, _worker["loss"], step, clip, _worker["gradients"])
+
+
+def _gradient(
+    model: nn.Module, clip_loss: ClipLoss, step: int, clip: int, gradients: np.ndarray
+) -> tuple[float, dict[str, float]]:
+    """Loss of one clip; its gradient goes into the clip's row of `gradients`."""
     model.zero_grad(set_to_none=True)
-    loss, parts = _worker["loss"](model, step, clip)
+    loss, parts = clip_loss(model, step, clip)
     loss.backward()
     flat = [
         torch.zeros(parameter.numel()) if parameter.grad is None else parameter.grad.reshape(-1)
         for parameter in model.parameters()
     ]
-    _worker["gradients"][clip] = torch.cat(flat).numpy()
+    gradients[clip] = torch.cat(flat).numpy()
     return float(loss.detach()), parts
