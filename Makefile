@@ -77,6 +77,13 @@ bench: $(VENV)/.ok ## measure times on this machine (40_speed), after make repro
 	@cd $(COPY) && PYTHONPATH=lib python -m echotas.pipeline.notebooks weave notebooks/40_speed.ipynb \
 	  .work/notebooks/40_speed.ipynb reports/40_speed.ipynb
 
+ablation: $(VENV)/.ok ## TAS-Net's three changes one by one, three seeds (33_ablation), after make repro; resumable
+	@cd $(COPY) && PYTHONPATH=lib python -m echotas.pipeline.notebooks run notebooks/33_ablation.ipynb \
+	  .work/notebooks/33_ablation.ipynb -s seed -s training \
+	  -p ablation '{node: S1-S2-S3, steps: 150, seeds: [0, 1, 2], cohort: V-SSHF, n_recordings: 18, validation_patients: 1}'
+	@cd $(COPY) && PYTHONPATH=lib python -m echotas.pipeline.notebooks weave notebooks/33_ablation.ipynb \
+	  .work/notebooks/33_ablation.ipynb reports/33_ablation.ipynb
+
 ui: $(VENV)/.ok ## the MLflow pages, filled from reports/ if the database lacks runs
 	@test -d $(COPY)/reports || { echo "no reports of profile $(PROFILE) yet; run: make repro PROFILE=$(PROFILE)"; exit 1; }
 	@cd $(COPY) && PYTHONPATH=lib python -m echotas.pipeline.backfill --ui $(PORT)
