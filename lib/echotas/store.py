@@ -202,8 +202,13 @@ def _optional_int(attributes: h5py.AttributeManager, name: str) -> int | None:
     return int(attributes[name]) if name in attributes else None
 
 
-def read_recording(path: str | Path) -> Recording:
+def read_recording(path: str | Path, images: bool = True) -> Recording:
     """Read one recording file.
+
+    Args:
+        path: The file.
+        images: False leaves the images in the file: the frames are all 0, which saves most of the time where only mesh, truth or
+            readings are wanted.
 
     Raises:
         StoreError: The file is missing, truncated, foreign, or its content breaks a rule; the message names it.
@@ -214,7 +219,7 @@ def read_recording(path: str | Path) -> Recording:
             group = file["cine"]
             sector = group.attrs.get("sector")
             cine = Cine(
-                frames=group["frames"][()],
+                frames=group["frames"][()] if images else np.zeros(group["frames"].shape, np.uint8),
                 spacing_mm=tuple(group.attrs["spacing_mm"]) if "spacing_mm" in group.attrs else None,
                 times_s=group["times_s"][()],
                 view=group.attrs["view"],

@@ -1,8 +1,11 @@
 """The measurement benchmark measures what the notebooks measure, on tracks that look like a beat."""
 
 import numpy as np
+import pytest
 
 from echotas.evaluation.measurement_speed import measure_recording, time_measurement
+from echotas.evaluation.summaries import mean_absolute, spread_of_difference
+from echotas.metrics import cluster_bootstrap
 
 
 def test_generated_recordings_have_plausible_strain_and_errors():
@@ -16,3 +19,16 @@ def test_generated_recordings_have_plausible_strain_and_errors():
 def test_the_parts_add_up():
     seconds = time_measurement(n_recordings=8, n_trackers=2, n_resamples=20, n_frames=10)
     assert seconds["total"] > 0 and np.isclose(seconds["tables"] + seconds["inference"], seconds["total"])
+
+
+@pytest.mark.parametrize("statistic", [spread_of_difference, mean_absolute])
+def test_sums_by_patient_give_the_intervals_that_copied_rows_give(statistic):
+    rng = np.random.default_rng(0)
+    values, clusters = rng.normal(1.0, 2.0, 60), rng.integers(0, 9, 60)
+    fast, slow = (
+        cluster_bootstrap(values, clusters, how, 300, rng=np.random.default_rng(1))
+        for how in (statistic, statistic.direct)
+    )
+    assert np.allclose([fast.estimate, fast.ci_low, fast.ci_high], [slow.estimate, slow.ci_low, slow.ci_high])
+    single = cluster_bootstrap(values[:2], [0, 1], statistic, 50, rng=np.random.default_rng(1))
+    assert np.isfinite(single.estimate)

@@ -170,7 +170,10 @@ class _Sequence:
             return slice(None)
         angles = self.scan.angles_rad[self.events]
         away = np.maximum(angles - high_rad, low_rad - angles).min(axis=1)
-        return torch.as_tensor(np.flatnonzero(away <= math.radians(self.beam_window_deg)), device=self.device)
+        found = np.flatnonzero(away <= math.radians(self.beam_window_deg))
+        if len(found) and found[-1] - found[0] == len(found) - 1:
+            return slice(int(found[0]), int(found[-1]) + 1)  # neighbours, as in every plain scan: nothing is copied
+        return torch.as_tensor(found, device=self.device)
 
 
 def _shells(positions: np.ndarray, scan: Scan, elevation: bool) -> Iterator[tuple[float, float, np.ndarray]]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from joblib import Parallel, cpu_count, delayed
 
 from echotas.geometry import inside
 from echotas.phantom import PhantomSettings, RecordingPlan, build, build_beat, plan
@@ -133,7 +134,7 @@ def coherence_table(paths: Iterable[Path]) -> pd.DataFrame:
     """
     rows = []
     for path in paths:
-        recording = read_recording(path)
+        recording = read_recording(path, images=False)
         if recording.coherence is None or recording.cine.es_frame is None or recording.cine.ed_frame is None:
             continue
         identity = {"recording": recording.cine.recording_id, "stratum": recording.cine.meta.get("stratum", "standard")}
@@ -147,17 +148,27 @@ def without_twist(paths: Iterable[Path], cache_dir: Path) -> pd.DataFrame:
     Returns:
         Two rows per recording, column twist "as it is" or "switched off".
     """
-    rows = []
-    for path in paths:
-        recording = read_recording(path)
-        if recording.coherence is None or "plan" not in recording.attributes:
-            continue
-        wanted = RecordingPlan(**recording.attributes["plan"])
-        settings = replace(PhantomSettings(**recording.attributes["settings"]), twist=0.0)
-        still = build(replace(wanted, view=View(wanted.view)), settings, cache_dir)
-        for twist, coherence in (("as it is", recording.coherence), ("switched off", still.coherence)):
-            rows.append({"recording": wanted.recording_id, "twist": twist} | _coherence_row(recording, coherence))
-    return pd.DataFrame(rows)
+    parts = _on_all_cores(delayed(_twist_rows)(path, cache_dir) for path in paths)
+    return pd.DataFrame([row for part in parts for row in part])
+
+
+def _on_all_cores(tasks: Iterable) -> list:
+    """Results in the order of the tasks; a single task starts no process."""
+    tasks = list(tasks)
+    return Parallel(n_jobs=min(len(tasks), cpu_count()) or 1)(tasks)
+
+
+def _twist_rows(path: Path, cache_dir: Path) -> list[dict]:
+    recording = read_recording(path)
+    if recording.coherence is None or "plan" not in recording.attributes:
+        return []
+    wanted = RecordingPlan(**recording.attributes["plan"])
+    settings = replace(PhantomSettings(**recording.attributes["settings"]), twist=0.0)
+    still = build(replace(wanted, view=View(wanted.view)), settings, cache_dir)
+    return [
+        {"recording": wanted.recording_id, "twist": twist} | _coherence_row(recording, coherence)
+        for twist, coherence in (("as it is", recording.coherence), ("switched off", still.coherence))
+    ]
 
 
 def block_matching_bias(paths: Iterable[Path]) -> pd.DataFrame:
@@ -167,22 +178,21 @@ def block_matching_bias(paths: Iterable[Path]) -> pd.DataFrame:
         One row per recording: recording, patient, stratum, gls_true_percent, gls_percent, bias_percent (positive: strain is
         under-estimated).
     """
-    rows = []
-    for path in paths:
-        recording = read_recording(path)
-        cine = recording.cine
-        line = recording.mesh.midwall_px
-        tracks = create("block_matching").track(cine, line[cine.es_frame], cine.es_frame, None)
-        measured = longitudinal_strain(tracks.points_px * np.array(check_spacing(cine.spacing_mm)), cine.ed_frame)
-        truth = float(recording.truth.global_percent[cine.es_frame])
-        rows.append(
-            {
-                "recording": cine.recording_id,
-                "patient": cine.patient_id,
-                "stratum": cine.meta.get("stratum", "standard"),
-                "gls_true_percent": truth,
-                "gls_percent": float(measured[cine.es_frame]),
-                "bias_percent": float(measured[cine.es_frame]) - truth,
-            }
-        )
-    return pd.DataFrame(rows)
+    return pd.DataFrame(_on_all_cores(delayed(_block_matching_row)(path) for path in paths))
+
+
+def _block_matching_row(path: Path) -> dict:
+    recording = read_recording(path)
+    cine = recording.cine
+    line = recording.mesh.midwall_px
+    tracks = create("block_matching").track(cine, line[cine.es_frame], cine.es_frame, None)
+    measured = longitudinal_strain(tracks.points_px * np.array(check_spacing(cine.spacing_mm)), cine.ed_frame)
+    truth = float(recording.truth.global_percent[cine.es_frame])
+    return {
+        "recording": cine.recording_id,
+        "patient": cine.patient_id,
+        "stratum": cine.meta.get("stratum", "standard"),
+        "gls_true_percent": truth,
+        "gls_percent": float(measured[cine.es_frame]),
+        "bias_percent": float(measured[cine.es_frame]) - truth,
+    }

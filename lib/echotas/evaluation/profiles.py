@@ -18,7 +18,7 @@ PHASES = np.linspace(-1, 1, 21)
 
 
 def _errors(path: Path, tracks: Path, tracker: str) -> tuple[np.ndarray, int, tuple[int, int]]:
-    recording = read_recording(path)
+    recording = read_recording(path, images=False)
     named, attributes = read_tracks(tracks / tracker / path.parent.name / path.name)
     item = named[TRUE_START]
     truth = recording.mesh.points_px.reshape(recording.cine.n_frames, -1, 2)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from joblib import Parallel, cpu_count, delayed
 
 from echotas.geometry.mesh import mesh_uv
 from echotas.metrics import point_errors_mm
@@ -79,30 +80,37 @@ def start_phase_table(
         One row per recording, tracker and phase: recording, patient, tracker, phase, frame, mte_mm (all frames but the
         start), gls_error_percent (end-systolic, tracked minus true).
     """
+    paths = list(paths)
+    parts = Parallel(n_jobs=min(len(paths), cpu_count()) or 1)(
+        delayed(_phase_rows)(path, trackers, phases) for path in paths
+    )
+    return pd.DataFrame([row for part in parts for row in part])
+
+
+def _phase_rows(path: Path, trackers: Mapping[str, tuple[str, dict[str, Any]]], phases: Sequence[str]) -> list[dict]:
+    recording = read_recording(path)
+    cine, mesh = recording.cine, recording.mesh.points_px
+    spacing = np.array(check_spacing(cine.spacing_mm))
+    n_frames, n_long, n_rad = mesh.shape[:3]
+    limit = [cine.frames.shape[2] - 1, cine.frames.shape[1] - 1]
+    frames = [start_frame(phase, cine, recording.truth.global_percent) for phase in phases]
+    queries = [Query(np.clip(mesh[f].reshape(-1, 2), 0, limit), f, mesh_uv(n_long, n_rad)) for f in frames]
     rows = []
-    made = {name: create(tracker, **config) for name, (tracker, config) in trackers.items()}
-    for path in paths:
-        recording = read_recording(path)
-        cine, mesh = recording.cine, recording.mesh.points_px
-        spacing = np.array(check_spacing(cine.spacing_mm))
-        n_frames, n_long, n_rad = mesh.shape[:3]
-        limit = [cine.frames.shape[2] - 1, cine.frames.shape[1] - 1]
-        frames = [start_frame(phase, cine, recording.truth.global_percent) for phase in phases]
-        queries = [Query(np.clip(mesh[f].reshape(-1, 2), 0, limit), f, mesh_uv(n_long, n_rad)) for f in frames]
-        for name, tracker in made.items():
-            for phase, frame, tracks in zip(phases, frames, tracker.track_all(cine, queries), strict=True):
-                errors = point_errors_mm(tracks.points_px, mesh.reshape(n_frames, -1, 2), cine.spacing_mm)
-                line = tracks.points_px.reshape(mesh.shape)[:, :, n_rad // 2] * spacing
-                strain = longitudinal_strain(line, cine.ed_frame)[cine.es_frame]
-                rows.append(
-                    {
-                        "recording": cine.recording_id,
-                        "patient": cine.patient_id,
-                        "tracker": name,
-                        "phase": phase,
-                        "frame": frame,
-                        "mte_mm": float(np.delete(errors, frame, axis=0).mean()),
-                        "gls_error_percent": float(strain - recording.truth.global_percent[cine.es_frame]),
-                    }
-                )
-    return pd.DataFrame(rows)
+    for name, (tracker, config) in trackers.items():
+        followed = create(tracker, **config).track_all(cine, queries)
+        for phase, frame, tracks in zip(phases, frames, followed, strict=True):
+            errors = point_errors_mm(tracks.points_px, mesh.reshape(n_frames, -1, 2), cine.spacing_mm)
+            line = tracks.points_px.reshape(mesh.shape)[:, :, n_rad // 2] * spacing
+            strain = longitudinal_strain(line, cine.ed_frame)[cine.es_frame]
+            rows.append(
+                {
+                    "recording": cine.recording_id,
+                    "patient": cine.patient_id,
+                    "tracker": name,
+                    "phase": phase,
+                    "frame": frame,
+                    "mte_mm": float(np.delete(errors, frame, axis=0).mean()),
+                    "gls_error_percent": float(strain - recording.truth.global_percent[cine.es_frame]),
+                }
+            )
+    return rows

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from echotas import seeds
-from echotas.metrics import cluster_bootstrap, icc_a1, paired_comparison, patient_mean
+from echotas.metrics import SumStatistic, cluster_bootstrap, icc_a1, paired_comparison, patient_mean
 
 __all__ = [
     "agreement_summary",
@@ -20,14 +20,29 @@ __all__ = [
 Statistic = Callable[[np.ndarray], float]
 
 
-def spread_of_difference(values: np.ndarray) -> float:
-    """Sample standard deviation (ddof 1); NaN for a single value."""
+def _sd(values: np.ndarray) -> float:
     return float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
 
 
-def mean_absolute(values: np.ndarray) -> float:
-    """Mean of the magnitudes."""
-    return float(np.mean(np.abs(values)))
+def _about_the_mean(values: np.ndarray) -> np.ndarray:
+    deviation = values - values.mean()
+    return np.column_stack([deviation, deviation**2])
+
+
+def _sd_of_sums(count: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(count > 1, np.sqrt(np.maximum(second - first**2 / count, 0) / (count - 1)), np.nan)
+
+
+spread_of_difference = SumStatistic(_sd, _about_the_mean, _sd_of_sums)
+"""Sample standard deviation (ddof 1); NaN for a single value."""
+
+mean_absolute = SumStatistic(
+    lambda values: float(np.mean(np.abs(values))),
+    lambda values: np.abs(values)[:, None],
+    lambda count, total: total / count,
+)
+"""Mean of the magnitudes."""
 
 
 def _estimates(

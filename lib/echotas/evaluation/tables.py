@@ -63,7 +63,7 @@ def motion_table(paths: Iterable[Path], tracks: Path, trackers: Iterable[str]) -
     """
     rows = []
     for path in paths:
-        recording = read_recording(path)
+        recording = read_recording(path, images=False)
         cine = recording.cine
         for tracker in trackers:
             named, shape = _tracks(tracks, tracker, path)
@@ -153,7 +153,7 @@ def global_strain_table(paths: Iterable[Path], tracks: Path, trackers: Iterable[
     """
     rows = []
     for path in paths:
-        recording = read_recording(path)
+        recording = read_recording(path, images=False)
         truth = recording.truth
         shared = _identity(path, recording)
         true = gls_columns(truth.global_percent, truth.ed_frame, truth.es_frame, prefix="true_")
@@ -178,7 +178,7 @@ def segment_strain_table(paths: Iterable[Path], tracks: Path, trackers: Iterable
     """
     rows = []
     for path in paths:
-        recording = read_recording(path)
+        recording = read_recording(path, images=False)
         shared = _identity(path, recording)
         true = recording.truth.segment_percent[:, recording.truth.es_frame]
         names = SEGMENTS[recording.cine.view]

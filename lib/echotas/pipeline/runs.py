@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import subprocess
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -166,8 +167,15 @@ class Run:
         self._flush()
 
     def log_figure(self, figure: "Figure", file_name: str) -> None:
-        """A figure, e.g. `curves.png`, under `figures/`."""
-        self._client.log_figure(self.run_id, figure, f"figures/{file_name}")
+        """A figure, e.g. `curves.png`, under `figures/`; the picture that the notebook shows, if it has one."""
+        picture = getattr(figure, "_repr_png_", None)
+        if picture is None or not file_name.endswith(".png"):
+            self._client.log_figure(self.run_id, figure, f"figures/{file_name}")
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / file_name
+            file.write_bytes(picture())
+            self._client.log_artifact(self.run_id, str(file), "figures")
 
     def log_text(self, text: str, file_name: str) -> None:
         """A text file (Markdown and HTML are shown rendered)."""

@@ -7,7 +7,7 @@ says. Figures are built by `styled` functions and so look the same whether or no
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial, wraps
+from functools import cache, partial, wraps
 from io import BytesIO
 from pathlib import Path
 from typing import Any, ParamSpec
@@ -135,8 +135,8 @@ def styled(build: Callable[Parameters, Figure]) -> Callable[Parameters, Figure]:
     def wrapper(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Figure:
         with matplotlib.rc_context(RC):
             figure = build(*args, **kwargs)
-        # A figure made without pyplot has no picture for Jupyter of its own.
-        figure._repr_png_ = partial(_png, figure)
+        # A figure made without pyplot has no picture for Jupyter of its own. Drawn once: the run database takes the same one.
+        figure._repr_png_ = cache(partial(_png, figure))
         return figure
 
     return wrapper

@@ -44,7 +44,7 @@ def split_patients(paths: Sequence[Path], n_validation: int) -> tuple[list[Path]
     Raises:
         ValueError: No patient would be left for training.
     """
-    patients = {path: read_recording(path).cine.patient_id for path in paths}
+    patients = {path: read_recording(path, images=False).cine.patient_id for path in paths}
     names = sorted(set(patients.values()))
     if not 0 <= n_validation < len(names):
         raise ValueError(f"n_validation must be in 0..{len(names) - 1} for {len(names)} patients, got {n_validation}")
