@@ -85,6 +85,7 @@ def bland_altman_grid(
     grid = figure.subplots(n_rows, n_columns, squeeze=False, sharex=True, sharey=True)
     for axes in grid.flat[len(pairs) :]:
         axes.set_axis_off()
+    reach = 0.0
     for axes, (name, (method, reference)) in zip(grid.flat, pairs.items(), strict=False):
         if len(method) == 0 and len(reference) == 0:
             axes.set_title(f"{name}\nn = 0", fontsize=8)
@@ -95,6 +96,11 @@ def bland_altman_grid(
             fontsize=8,
         )
         axes.tick_params(labelsize=7)
+        shown = [*np.abs(np.asarray(method) - np.asarray(reference)), abs(result.loa_low), abs(result.loa_high)]
+        reach = max(reach, np.nanmax(shown))
+    if reach > 0:
+        # Points and limits decide: the interval of a limit from three pairs would flatten every panel.
+        grid.flat[0].set_ylim(-1.1 * reach, 1.1 * reach)
     figure.supxlabel(f"mean of {names[0]} and {names[1]} ({unit})", fontsize=9)
     figure.supylabel(f"{names[0]} - {names[1]} ({unit})", fontsize=9)
     if title:
