@@ -211,7 +211,7 @@ display(
 # echotas.acoustics.element 570a1124eac61ed1
 # echotas.acoustics.elevation 44034427b97767c1
 # echotas.acoustics.engine d3f3c9a72b2da127
-# echotas.acoustics.exact 43d8286ba9a10579
+# echotas.acoustics.exact 06bad8406b78a0ff
 # echotas.acoustics.fast 107fadf85ef0bf35
 # echotas.acoustics.field 70335d92e6703dc2
 # echotas.acoustics.lens 1a8d37e5fc67d081
@@ -231,12 +231,12 @@ display(
 # echotas.geometry.mesh d5a4de2df81270c7
 # echotas.geometry.sector 226352a61cb47a5a
 # echotas.geometry.segments 661d8a41f34c6508
-# echotas.metrics 1a86352d213311dc
+# echotas.metrics 81926906356b2438
 # echotas.metrics.agreement 515dfaddb8c489ae
 # echotas.metrics.contours cf2e9750ead8454e
 # echotas.metrics.detection 867791732e87ccb0
 # echotas.metrics.folds aa85440b285831c1
-# echotas.metrics.inference 8b2c5719a1ca0c25
+# echotas.metrics.inference f6ddfdf6b6d556ee
 # echotas.metrics.motion 7fefb50ba826203e
 # echotas.metrics.realism af2fdbe532046435
 # echotas.metrics.repeated 9732643c441780e5
@@ -248,7 +248,7 @@ display(
 # echotas.records a933352ac1d7dc86
 # echotas.report 9c6194d39d05cd48
 # echotas.report.acoustic_figures eb6084738e335aca
-# echotas.report.bland_altman d0bc34e7073122b9
+# echotas.report.bland_altman 26563db41e81fd00
 # echotas.report.bullseye 10b30b2b63192433
 # echotas.report.cine 9e3a36c206f83d5b
 # echotas.report.correlation_curves 9d8591ddfeb8ff62
@@ -258,7 +258,7 @@ display(
 # echotas.report.m_mode 2f57ee3ee04ee101
 # echotas.report.movies 1f6c1966584ab946
 # echotas.report.overlay 2943d7feb9d2185a
-# echotas.report.style 1869e9c2e0bb32cf
+# echotas.report.style fd37d85e6def9284
 # echotas.report.tables 2908e60b8569edee
 # echotas.seeds a6ab06202579f3ce
 # echotas.strain e40672bdf4563b8c
