@@ -17,7 +17,7 @@ def test_generated_recordings_have_plausible_strain_and_errors():
 
 
 def test_the_parts_add_up():
-    seconds = time_measurement(n_recordings=8, n_trackers=2, n_resamples=20, n_frames=10)
+    seconds = time_measurement(n_recordings=8, n_trackers=2, n_resamples=20, n_frames=10, n_jobs=1)
     assert seconds["total"] > 0 and np.isclose(seconds["tables"] + seconds["inference"], seconds["total"])
 
 

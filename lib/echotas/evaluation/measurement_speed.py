@@ -80,6 +80,7 @@ def time_measurement(
     n_frames: int = 50,
     mesh: tuple[int, int] = (25, 3),
     seed: int = 0,
+    n_jobs: int = -1,
 ) -> dict[str, float]:
     """Seconds that the tables and the inference of notebooks 30 to 32 take for a benchmark of this size.
 
@@ -92,6 +93,7 @@ def time_measurement(
         n_frames: Frames a recording.
         mesh: (n_long, n_rad) points tracked.
         seed: Seed of the generated tracks.
+        n_jobs: Processes for the tables; -1 for one per core.
 
     Returns:
         "tables" (errors and strain of every track, on all cores), "inference" (intervals, agreement, paired tests,
@@ -101,7 +103,7 @@ def time_measurement(
     work = partial(
         measure_recording, n_trackers=n_trackers, n_frames=n_frames, n_long=mesh[0], n_rad=mesh[1], seed=seed
     )
-    parts = Parallel(n_jobs=-1)(delayed(work)(index) for index in range(n_recordings))
+    parts = Parallel(n_jobs=n_jobs)(delayed(work)(index) for index in range(n_recordings))
     motion, overall, segments = (pd.DataFrame([row for part in parts for row in part[k]]) for k in range(3))
     tables = time.perf_counter() - begin
     motion_summary(motion, seed, n_resamples)

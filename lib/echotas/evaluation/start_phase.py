@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, cpu_count, delayed
+from joblib import Parallel, delayed
 
 from echotas.geometry.mesh import mesh_uv
 from echotas.metrics import point_errors_mm
@@ -67,7 +67,10 @@ def start_frame(phase: str, cine: Cine, global_strain_percent: np.ndarray) -> in
 
 
 def start_phase_table(
-    paths: Iterable[Path], trackers: Mapping[str, tuple[str, dict[str, Any]]], phases: Sequence[str] = PHASES
+    paths: Iterable[Path],
+    trackers: Mapping[str, tuple[str, dict[str, Any]]],
+    phases: Sequence[str] = PHASES,
+    n_jobs: int = -1,
 ) -> pd.DataFrame:
     """Error of trackers started from the true mesh in different phases.
 
@@ -75,15 +78,13 @@ def start_phase_table(
         paths: Recordings with a true mesh.
         trackers: Row name -> (name in the registry, configuration).
         phases: See `start_frame`.
+        n_jobs: Processes that share the recordings; -1 for one per core.
 
     Returns:
         One row per recording, tracker and phase: recording, patient, tracker, phase, frame, mte_mm (all frames but the
         start), gls_error_percent (end-systolic, tracked minus true).
     """
-    paths = list(paths)
-    parts = Parallel(n_jobs=min(len(paths), cpu_count()) or 1)(
-        delayed(_phase_rows)(path, trackers, phases) for path in paths
-    )
+    parts = Parallel(n_jobs=n_jobs)(delayed(_phase_rows)(path, trackers, phases) for path in paths)
     return pd.DataFrame([row for part in parts for row in part])
 
 
