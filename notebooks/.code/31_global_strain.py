@@ -188,7 +188,7 @@ display(
 # echotas.evaluation.cohort_files a848bebe57b6abf3
 # echotas.evaluation.curves b40f6f172b79b06e
 # echotas.evaluation.profiles 538f97ddc537fc7d
-# echotas.evaluation.start_phase 8e80dc9853259556
+# echotas.evaluation.start_phase 1dee9d4817686db1
 # echotas.evaluation.summaries 37c133c15f47ab98
 # echotas.evaluation.tables aeee5c7f53817500
 # echotas.evaluation.tracking 33bb52bd3d29e338

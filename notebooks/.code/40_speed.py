@@ -233,7 +233,7 @@ display(
 # echotas.evaluation 1a88cc59fd944937
 # echotas.evaluation.cohort_files a848bebe57b6abf3
 # echotas.evaluation.detection 9359921ee5e077ba
-# echotas.evaluation.measurement_speed cee076ed8d50aec7
+# echotas.evaluation.measurement_speed 0b89f812915c83e7
 # echotas.evaluation.profiles 538f97ddc537fc7d
 # echotas.evaluation.summaries 37c133c15f47ab98
 # echotas.evaluation.tables aeee5c7f53817500
