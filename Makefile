@@ -92,7 +92,7 @@ verify: $(VENV)/.ok ## is the last run complete: reports, metrics, runs
 	@cd $(COPY) && PYTHONPATH=lib python -m echotas.pipeline.verify
 
 lab: $(VENV)/.ok ## JupyterLab in notebooks/
-	@jupyter lab --notebook-dir=$(CURDIR) notebooks
+	@jupyter lab --notebook-dir=$(CURDIR) $(if $(filter 0,$(shell id -u)),--allow-root) notebooks
 
 use-data: $(VENV)/.ok ## replace the virtual cohort by yours: make use-data SRC=folder (or s3://, ssh://, remote://)
 	@test -n "$(SRC)" || { echo "which data? make use-data SRC=folder"; exit 1; }
