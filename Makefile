@@ -73,14 +73,17 @@ bench: $(VENV)/.ok ## measure times on this machine (40_speed), after make repro
 	@cd $(COPY) && PYTHONPATH=lib python -m echotas.pipeline.notebooks run notebooks/40_speed.ipynb \
 	  .work/notebooks/40_speed.ipynb -s mesh -s simulation -s trackers -s untrained -s train_runs -p n_repeats 3 \
 	  -p acoustics '{n_beams: 128, per_wavelength2: 5.0, n_scatterers_elevation: 800000, pymust_counts: [2000, 8000]}' \
-	  -p measurement '{n_recordings: 1478, n_trackers: 10, n_resamples: 5000}'
+	  -p measurement '{n_recordings: 1478, n_trackers: 10, n_resamples: 5000}' -p networks '{n_repeats: 1, size: 256}'
 	@cd $(COPY) && PYTHONPATH=lib python -m echotas.pipeline.notebooks weave notebooks/40_speed.ipynb \
 	  .work/notebooks/40_speed.ipynb reports/40_speed.ipynb
 
-ablation: $(VENV)/.ok ## TAS-Net's three changes one by one, three seeds (33_ablation), after make repro; resumable
+weights: $(VENV)/.ok ## train the released TAS-Net weights again (.work/released, resumable): about 1.5 hours on two cores
+	@PYTHONPATH=lib python -m echotas.pipeline.released_weights .work/tas_net_released.safetensors
+
+ablation: $(VENV)/.ok ## TAS-Net's changes one by one, three seeds (33_ablation), after make repro; resumable
 	@cd $(COPY) && PYTHONPATH=lib python -m echotas.pipeline.notebooks run notebooks/33_ablation.ipynb \
 	  .work/notebooks/33_ablation.ipynb -s seed -s training \
-	  -p ablation '{node: S1-S2-S3, steps: 150, seeds: [0, 1, 2], cohort: V-SSHF, n_recordings: 18, validation_patients: 1}'
+	  -p ablation '{node: S1-S2-S3, steps: 60, seeds: [0, 1, 2], cohort: V-HUNT-A, n_recordings: 15, validation_patients: 1}'
 	@cd $(COPY) && PYTHONPATH=lib python -m echotas.pipeline.notebooks weave notebooks/33_ablation.ipynb \
 	  .work/notebooks/33_ablation.ipynb reports/33_ablation.ipynb
 
@@ -110,4 +113,4 @@ clean: ## remove everything that can be made again (not .venv, not data of yours
 	rm -rf .work mlflow.db* mlartifacts mlruns .dvc/tmp .pytest_cache .ruff_cache .hypothesis
 	find lib tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help install repro test check format bench ui verify lab use-data lock clean
+.PHONY: help install repro test check format bench weights ablation ui verify lab use-data lock clean

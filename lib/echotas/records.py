@@ -162,6 +162,8 @@ class Tracks:
     """(n_frames, n_points) in [0, 1]: how far the speckle is still the same."""
     query_frame: int
     """Frame in which the points were given."""
+    error_mm: np.ndarray | None = None
+    """(n_frames, n_points) predicted standard error of each coordinate, mm; None from a tracker that predicts none."""
 
     def __post_init__(self) -> None:
         points = _frozen("points_px", self.points_px, np.float64, 3)
@@ -178,6 +180,14 @@ class Tracks:
         _frame_index("query_frame", self.query_frame, len(points))
         object.__setattr__(self, "points_px", points)
         object.__setattr__(self, "confidence", confidence)
+        if self.error_mm is not None:
+            error = _frozen("error_mm", self.error_mm, np.float64, 2)
+            _finite("error_mm", error)
+            if error.shape != confidence.shape or (error.size and error.min() < 0):
+                raise ValueError(
+                    f"error_mm must be {confidence.shape} and >= 0, got {error.shape}, least {error.min():.3g}"
+                )
+            object.__setattr__(self, "error_mm", error)
 
 
 @dataclass(frozen=True, eq=False)

@@ -283,6 +283,8 @@ def write_tracks(path: str | Path, tracks: Mapping[str, Tracks], attributes: Map
             group = file.create_group(f"tracks/{name}")
             group["points_px"], group["confidence"] = item.points_px, item.confidence.astype(np.float32)
             group.attrs["query_frame"] = item.query_frame
+            if item.error_mm is not None:
+                group["error_mm"] = item.error_mm.astype(np.float32)
 
     _write(path, fill)
     return path
@@ -298,7 +300,12 @@ def read_tracks(path: str | Path) -> tuple[dict[str, Tracks], dict[str, Any]]:
     try:
         with _open(path, TRACKS_KIND) as file:
             tracks = {
-                name: Tracks(group["points_px"][()], group["confidence"][()], int(group.attrs["query_frame"]))
+                name: Tracks(
+                    group["points_px"][()],
+                    group["confidence"][()],
+                    int(group.attrs["query_frame"]),
+                    group["error_mm"][()] if "error_mm" in group else None,
+                )
                 for name, group in file.get("tracks", {}).items()
             }
             return tracks, json.loads(file.attrs["attributes"])

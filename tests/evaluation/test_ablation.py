@@ -11,11 +11,15 @@ from echotas.trackers.pretrained import TAS_NET_SMALL
 from echotas.trackers.tas_net import load_weights
 
 
-def test_rows_are_those_of_the_paper():
+def test_rows_are_those_of_the_paper_and_two_of_ours():
     assert [variant.name for variant in VARIANTS] == [
         "CoTracker v1", "bi-window", "bi-window + visibility", "bi-window + visibility + mesh",
+        "bi-window + visibility + mesh + Lucas-Kanade start",
+        "bi-window + visibility + mesh + Lucas-Kanade start + smooth mesh",
     ]  # fmt: skip
-    assert VARIANTS[0].settings == {"es_start": 0.0, "visibility_weight": 0.0}
+    assert VARIANTS[0].settings == {"es_start": 0.0, "both_ways": False, "visibility_weight": 0.0}
+    assert VARIANTS[0].model == {"mesh_embedding": False, "begin_with": "still"}
+    assert VARIANTS[5].trained == VARIANTS[4] and VARIANTS[4].trained == VARIANTS[4]
 
 
 def test_a_start_without_the_mesh_embedding_is_the_full_one_without_uv(tmp_path):

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from echotas.report import Column, format_estimate, leaderboard_markdown, markdown_table, write_between_markers
+from echotas.report.estimate_table import estimate_table
 
 COLUMNS = [Column("mte", "error (mm)"), Column("bias", "GLS bias (%)", 1, "zero"), Column("icc", "ICC", 2, "high")]
 ROWS = [
@@ -88,3 +89,15 @@ def test_a_file_without_its_markers_is_left_alone(tmp_path, text):
 def test_columns_refuse_an_unknown_direction():
     with pytest.raises(ValueError, match="best must be"):
         Column("x", "x", best="most")
+
+
+def test_a_score_that_a_blind_control_reaches_is_said_beside_it():
+    summary = pd.DataFrame(
+        {"bias": [0.5, -0.2, 3.0], "sd": [1.0, 2.0, 0.0], "auc": [0.9, 0.6, 0.6], "sd_true": [1.0, 1.0, 1.0]},
+        index=["good", "poor", "frozen"],
+    )
+    columns = [("bias", "bias, points", 1), ("sd", "SD, points", 1), ("auc", "AUC", 2), ("sd_true", "SD of truth", 1)]
+    warned = estimate_table(summary, columns, higher=["auc"])["a blind control does as well in"]
+    assert warned.tolist() == ["SD", "SD, AUC", ""]
+    assert "a blind control does as well in" not in estimate_table(summary, columns, warn=False)
+    assert "a blind control does as well in" not in estimate_table(summary.drop(index="frozen"), columns)

@@ -10,7 +10,11 @@ def test_every_tracker_describes_itself_in_one_line():
 
 
 def test_only_the_network_has_parameters():
-    assert {name for name in available() if describe(name).n_parameters} == {"tas_net", "tas_net_pretrained"}
+    assert {name for name in available() if describe(name).n_parameters} == {
+        "tas_net",
+        "tas_net_pretrained",
+        "tas_net_released",
+    }
 
 
 def test_description_counts_the_parameters_of_the_sizes_asked_for():

@@ -96,7 +96,7 @@ def test_weights_survive_the_file_and_carry_their_configuration(tmp_path):
     query, cine = horseshoe().reshape(-1, 2), as_cine(translated((1.0, 0.5), 9))
     expected = TasNetTracker.from_network(model).track(cine, query, 4, mesh_uv())
     np.testing.assert_array_equal(
-        create("tas_net", weights=path).track(cine, query, 4, mesh_uv()).points_px, expected.points_px
+        create("tas_net", weights=path, smoothing_mm=0.0).track(cine, query, 4, mesh_uv()).points_px, expected.points_px
     )
 
 
@@ -176,3 +176,25 @@ def test_resampled_frames_show_the_image_where_the_points_say():
     x, y = move_points(np.array([51.0, 21.0]), matrix)
     rows, columns = np.nonzero(resampled > 100)
     assert abs(columns.mean() - x) <= 0.5 and abs(rows.mean() - y) <= 0.5
+
+
+def test_a_still_cine_gives_a_still_mesh_with_the_released_weights():
+    query = horseshoe().reshape(-1, 2)
+    tracks = TasNetTracker().track(as_cine(np.repeat(translated((0, 0), 1), 8, axis=0)), query, 2, mesh_uv())
+    assert np.abs(tracks.points_px - query).max() < 0.1
+    assert tracks.error_mm.shape == tracks.confidence.shape and (np.delete(tracks.error_mm, 2, axis=0) > 0).all()
+
+
+@pytest.mark.parametrize("shift_px", [(3.0, 0.0), (-1.5, 2.6)])
+def test_a_translation_is_followed_with_the_released_weights(shift_px):
+    query = horseshoe().reshape(-1, 2)
+    tracks = TasNetTracker().track(as_cine(translated(shift_px, 4)), query, 1, mesh_uv())
+    truth = query + (np.arange(4) - 1)[:, None, None] * np.array(shift_px)
+    assert np.abs(tracks.points_px - truth).mean() < 0.1
+
+
+def test_a_cine_moved_by_three_pixels_gives_tracks_moved_by_three_pixels():
+    query, cine = horseshoe().reshape(-1, 2), translated((1.0, 0.5), 8, size=160)
+    here = TasNetTracker().track(as_cine(cine[:, 10:140, 10:140]), query, 2, mesh_uv())
+    there = TasNetTracker().track(as_cine(cine[:, 10:140, 7:137]), query + [3, 0], 2, mesh_uv())
+    np.testing.assert_allclose(there.points_px, here.points_px + [3, 0], atol=0.1)

@@ -114,6 +114,8 @@ def test_losses_are_zero_for_a_perfect_and_known_for_a_shifted_track():
                 torch.arange(3),
                 [truth[:, first : first + 4] / 4 + s / 4 for s in shifts_px],
                 logits[:, first : first + 4],
+                torch.zeros(1, 4, 3, 1),
+                truth[:, first : first + 4] / 4,
             )
             for first in (0, 2)
         ]

@@ -2,6 +2,9 @@
 
 import dataclasses
 import itertools
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -22,7 +25,7 @@ from echotas.training import (
     train,
 )
 from echotas.training.loop import learning_rate_at, run_loop
-from echotas.training.tas_net import validation_error
+from echotas.training.tas_net import validation_tracks
 
 CORE = dataclasses.replace(
     SMALL_CORE, stem_width=4, stage_widths=(4, 4, 4, 4), fuse_width=8, feature_width=9, radius=1, n_levels=3,
@@ -131,7 +134,7 @@ def test_loss_falls_when_one_cine_is_learned_by_heart(sequences, tmp_path):
     result = train(dataclasses.replace(CONFIG, loop=loop, clips=clips, augment=quiet), sequences[:1], [], tmp_path)
     assert result.curve["position_mm"].iloc[-1] < 0.6 * result.curve["position_mm"].iloc[0]
     still = np.abs(sequences[0].mesh_px - sequences[0].mesh_px[3])[..., 0].mean() * 0.5
-    assert validation_error(load_weights(result.weights_path), sequences[0], 2) < still
+    assert validation_tracks(load_weights(result.weights_path), sequences[0], 2)[1] < still
 
 
 def test_exception_patients_on_both_sides_are_named(sequences, tmp_path):
@@ -178,3 +181,68 @@ def test_sequence_is_loaded_from_a_recording_file(tmp_path):
     write_recording(tmp_path / "bare.h5", cine=cine)
     with pytest.raises(ValueError, match=r"bare\.h5: a training recording needs mesh"):
         load_sequence(tmp_path / "bare.h5")
+
+
+def test_exception_divergence_leaves_the_clips_for_inspection(sequences, tmp_path, monkeypatch):
+    monkeypatch.setattr("echotas.training.tas_net.track_losses", lambda *_: (torch.tensor(float("nan")),) * 2)
+    with pytest.raises(TrainingDiverged, match=r"loss is nan at step 0.*diverged\.npz"):
+        train(CONFIG, sequences[:2], [], tmp_path)
+    with np.load(tmp_path / "diverged.npz") as saved:
+        assert saved["0_frames"].shape[1:] == (64, 64) and saved["1_points_px"].shape[1:] == (6, 2)
+        assert len(saved["0_frames"]) == len(saved["0_points_px"])
+
+
+def test_averaged_weights_lag_and_survive_a_kill(straight, sequences, tmp_path):
+    config = dataclasses.replace(CONFIG, loop=dataclasses.replace(CONFIG.loop, average_decay=0.5))
+
+    def kill(step, row):
+        if step == 3:
+            raise KeyboardInterrupt
+
+    whole = train(config, sequences[:2], sequences[2:], tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        train(config, sequences[:2], sequences[2:], tmp_path / "parts", callback=kill)
+    assert same(
+        whole.final_weights_path,
+        train(config, sequences[:2], sequences[2:], tmp_path / "parts").final_weights_path,
+    )
+    # The optimiser goes the same way: only what is validated and written is averaged.
+    np.testing.assert_array_equal(whole.curve["loss"], straight.curve["loss"])
+    assert not same(whole.final_weights_path, straight.final_weights_path)
+
+
+def test_half_precision_trains_about_the_same_weights(straight, sequences, tmp_path):
+    half = train(dataclasses.replace(CONFIG, mixed_precision=True), sequences[:2], sequences[2:], tmp_path)
+    assert not same(half.final_weights_path, straight.final_weights_path)
+    np.testing.assert_allclose(half.curve["loss"], straight.curve["loss"], rtol=0.05)
+
+
+def test_validation_shows_its_first_cine(sequences, tmp_path):
+    seen = []
+    train(CONFIG, sequences[:2], sequences[2:], tmp_path, on_validation=lambda *shown: seen.append(shown))
+    assert [step for step, _, _ in seen] == [3, 6]
+    _, cine, tracks = seen[0]
+    assert cine is sequences[2] and tracks.points_px.shape == (7, 12, 2) and tracks.error_mm.shape == (7, 12)
+
+
+SHARED_RUN = """
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from training.test_training import CONFIG, sequence
+from echotas.training import train
+cines = [sequence(seed) for seed in range(3)]
+train(CONFIG, cines[:2], cines[2:], Path(sys.argv[2]))
+"""
+
+
+def test_torchrun_trains_the_weights_of_one_process(straight, tmp_path):
+    (tmp_path / "run.py").write_text(SHARED_RUN)
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    command += [str(tmp_path / "run.py"), str(Path(__file__).parents[1]), str(tmp_path / "out")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stderr[-2000:]
+    together, alone = weights(tmp_path / "out" / "final.safetensors"), weights(straight.final_weights_path)
+    for name, value in alone.items():
+        torch.testing.assert_close(together[name], value, atol=1e-4, rtol=1e-3)
+    assert (tmp_path / "out" / "best.safetensors").is_file()

@@ -46,6 +46,7 @@ class Swelling:
     """A tracker that knows the motion; it may add drift."""
 
     name = "swelling"
+    error_length = None
 
     def __init__(self, drift=0.0, confidence=1.0):
         self.drift, self.confidence = drift, confidence

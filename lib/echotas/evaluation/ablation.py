@@ -1,4 +1,4 @@
-"""What each of TAS-Net's three changes buys: the same training with and without it, over several seeds (Table II of its paper)."""
+"""What each of TAS-Net's changes buys, the paper's three (its Table II) and our two: one training with and without, several seeds."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from joblib import Parallel, delayed
 
 from echotas.evaluation.tables import gls_columns, motion_errors
 from echotas.geometry.mesh import mesh_uv
@@ -23,32 +24,44 @@ __all__ = ["VARIANTS", "Variant", "ablation_rows", "ablation_summary", "starting
 
 @dataclass(frozen=True)
 class Variant:
-    """Which of the three changes to CoTracker a training has."""
+    """Which changes to CoTracker a training has."""
 
     bidirectional: bool
-    """Windows both ways from end-systole, half of the training clips from there; else from the first frame onwards."""
+    """Windows both ways from end-systole, half of the training clips from there; else forwards only, tested from the first frame."""
     visibility: bool
     """Visibility trained on the speckle correlation; else not trained."""
     mesh: bool
     """Embedding of the place in the mesh."""
+    lucas_kanade: bool = False
+    """Iterations begin with the steps of smoothed Lucas-Kanade; ours."""
+    smooth: bool = False
+    """The mesh smoothed, more where it would fold, after tracking; ours."""
 
     @property
     def name(self) -> str:
         """What it has, in words."""
-        parts = [word for word, on in zip(("bi-window", "visibility", "mesh"), self._switches, strict=True) if on]
-        return " + ".join(parts) or "CoTracker v1"
+        words = ("bi-window", "visibility", "mesh", "Lucas-Kanade start", "smooth mesh")
+        switches = (self.bidirectional, self.visibility, self.mesh, self.lucas_kanade, self.smooth)
+        return " + ".join(word for word, on in zip(words, switches, strict=True) if on) or "CoTracker v1"
+
+    @property
+    def trained(self) -> "Variant":
+        """The variant whose training this one uses: smoothing needs none of its own."""
+        return replace(self, smooth=False)
+
+    @property
+    def model(self) -> dict[str, Any]:
+        """Choices of the network."""
+        return {"mesh_embedding": self.mesh, "begin_with": "lucas_kanade" if self.lucas_kanade else "still"}
 
     @property
     def settings(self) -> dict[str, Any]:
         """Of the training, for `training.fit`."""
         return {
             "es_start": 0.5 if self.bidirectional else 0.0,
+            "both_ways": self.bidirectional,
             "visibility_weight": 1.0 if self.visibility else 0.0,
         }
-
-    @property
-    def _switches(self) -> tuple[bool, bool, bool]:
-        return self.bidirectional, self.visibility, self.mesh
 
 
 VARIANTS = (
@@ -56,8 +69,10 @@ VARIANTS = (
     Variant(True, False, False),
     Variant(True, True, False),
     Variant(True, True, True),
+    Variant(True, True, True, lucas_kanade=True),
+    Variant(True, True, True, lucas_kanade=True, smooth=True),
 )
-"""The rows of the paper's table, in its order."""
+"""The four rows of the paper's table, in its order, and two of ours."""
 
 
 def starting_file(source: Path, variant: Variant, path: Path) -> Path:
@@ -110,7 +125,7 @@ def train_variant(
         seed=seed,
         n_steps=n_steps,
         settings={**settings, **variant.settings},
-        model={"mesh_embedding": variant.mesh},
+        model=variant.model,
         initial=starting_file(start, variant, out / "start.safetensors"),
         checkpoints=out / "checkpoints",
         n_workers=n_workers,
@@ -118,7 +133,7 @@ def train_variant(
     )
 
 
-def ablation_rows(paths: Iterable[Path], variant: Variant, folder: Path) -> pd.DataFrame:
+def ablation_rows(paths: Iterable[Path], variant: Variant, folder: Path, n_jobs: int = 1) -> pd.DataFrame:
     """Error of a trained variant on recordings with a true mesh.
 
     It starts from the true mesh at end-systole, or in the first frame without the bi-window, as CoTracker does.
@@ -127,29 +142,30 @@ def ablation_rows(paths: Iterable[Path], variant: Variant, folder: Path) -> pd.D
         One row per recording: recording, patient, mte_mm (all frames but the start), gls_error_percent (absolute,
         end-systolic), folds (any triangle against the start).
     """
-    rows = []
-    tracker = create("tas_net", **fitted_config("tas_net", folder))
-    for path in paths:
-        recording = read_recording(path)
-        cine, mesh = recording.cine, recording.mesh
-        n_long, n_rad = mesh.points_px.shape[1:3]
-        start = cine.es_frame if variant.bidirectional else 0
-        limit = [cine.frames.shape[2] - 1, cine.frames.shape[1] - 1]
-        query = np.clip(mesh.points_px[start].reshape(-1, 2), 0, limit)
-        tracks = tracker.track(cine, query, start, mesh_uv(n_long, n_rad))
-        errors = motion_errors(tracks, (n_long, n_rad), mesh, cine.spacing_mm, cine.ed_frame)
-        line = tracks.points_px.reshape(mesh.points_px.shape)[:, :, n_rad // 2] * check_spacing(cine.spacing_mm)
-        measured = gls_columns(longitudinal_strain(line, cine.ed_frame), cine.ed_frame, cine.es_frame)["gls_es"]
-        rows.append(
-            {
-                "recording": cine.recording_id,
-                "patient": cine.patient_id,
-                "mte_mm": errors["mte_mm"],
-                "gls_error_percent": abs(measured - float(recording.truth.global_percent[cine.es_frame])),
-                "folds": errors["folds"],
-            }
-        )
-    return pd.DataFrame(rows)
+    return pd.DataFrame(Parallel(n_jobs)(delayed(_row)(path, variant, folder) for path in paths))
+
+
+def _row(path: Path, variant: Variant, folder: Path) -> dict[str, Any]:
+    torch.set_num_threads(1)  # a network tracks as fast on one, and recordings share the cores
+    smoothing = {} if variant.smooth else {"smoothing_mm": 0.0}
+    tracker = create("tas_net", **fitted_config("tas_net", folder), **smoothing)
+    recording = read_recording(path)
+    cine, mesh = recording.cine, recording.mesh
+    n_long, n_rad = mesh.points_px.shape[1:3]
+    start = cine.es_frame if variant.bidirectional else 0
+    limit = [cine.frames.shape[2] - 1, cine.frames.shape[1] - 1]
+    query = np.clip(mesh.points_px[start].reshape(-1, 2), 0, limit)
+    tracks = tracker.track(cine, query, start, mesh_uv(n_long, n_rad))
+    errors = motion_errors(tracks, (n_long, n_rad), mesh, cine.spacing_mm, cine.ed_frame)
+    line = tracks.points_px.reshape(mesh.points_px.shape)[:, :, n_rad // 2] * check_spacing(cine.spacing_mm)
+    measured = gls_columns(longitudinal_strain(line, cine.ed_frame), cine.ed_frame, cine.es_frame)["gls_es"]
+    return {
+        "recording": cine.recording_id,
+        "patient": cine.patient_id,
+        "mte_mm": errors["mte_mm"],
+        "gls_error_percent": abs(measured - float(recording.truth.global_percent[cine.es_frame])),
+        "folds": errors["folds"],
+    }
 
 
 def ablation_summary(table: pd.DataFrame) -> pd.DataFrame:

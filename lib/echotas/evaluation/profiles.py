@@ -11,7 +11,7 @@ from echotas.metrics import point_errors_mm
 from echotas.records import check_spacing
 from echotas.store import read_recording, read_tracks
 
-__all__ = ["best_median_worst", "error_by_frame", "error_by_place", "examples_at_ed"]
+__all__ = ["best_and_worst", "error_by_frame", "error_by_place", "examples_at_ed"]
 
 PHASES = np.linspace(-1, 1, 21)
 """Grid of beat phases: -1 at the start of the beat, 0 at end-systole, 1 at its end."""
@@ -50,10 +50,17 @@ def error_by_place(paths: Iterable[Path], tracks: Path, tracker: str) -> pd.Data
     return pd.DataFrame(rows)
 
 
-def best_median_worst(table: pd.DataFrame, value: str = "mte_mm") -> dict[str, str]:
-    """Recordings with the lowest, the middle and the highest value of one tracker's table: {"best": id, ...}."""
+def best_and_worst(table: pd.DataFrame, n: int = 3, value: str = "mte_mm") -> dict[str, str]:
+    """The n recordings with the lowest and the n with the highest value of one tracker's table, worst last.
+
+    Returns:
+        {"best": id, "2nd best": id, ..., "worst": id}; fewer, and none twice, from a table of fewer than 2 n recordings.
+    """
     ordered = table.sort_values([value, "recording"])["recording"].tolist()
-    return {"best": ordered[0], "median": ordered[len(ordered) // 2], "worst": ordered[-1]}
+    n = min(n, len(ordered) // 2)
+    rank = ["", "2nd ", "3rd ", *(f"{k}th " for k in range(4, n + 1))]
+    best = {f"{rank[k]}best": ordered[k] for k in range(max(n, 1))}
+    return best | {f"{rank[k]}worst": ordered[-1 - k] for k in reversed(range(n))}
 
 
 def examples_at_ed(

@@ -12,6 +12,7 @@ __all__ = [
     "agreement_summary",
     "compare_with",
     "gls_summary",
+    "mean_summary",
     "motion_summary",
     "regional_summary",
     "spread_of_difference",
@@ -144,3 +145,8 @@ def compare_with(
     return pd.DataFrame(
         {r.name: {"n": r.n, "shift": r.shift, "p": r.p, "p_holm": r.p_holm} for r in results}
     ).T.rename_axis("method")
+
+
+def mean_summary(table: pd.DataFrame, columns: Sequence[str], seed: int, n_resamples: int) -> pd.DataFrame:
+    """Per tracker, the mean over recordings of each column, with 95 % limits `_low`, `_high` from resampled patients, and n."""
+    return _summary(table, "tracker", {name: (name, np.mean) for name in columns}, seed, n_resamples)

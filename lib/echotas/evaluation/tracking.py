@@ -73,4 +73,5 @@ def track_recording(
     starts = starting_meshes(recording, n_long, n_rad, wall_thickness_mm)
     queries = [Query(start.mesh_px.reshape(-1, 2), start.frame, mesh_uv(n_long, n_rad)) for start in starts.values()]
     tracks = dict(zip(starts, follow.track_all(recording.cine, queries), strict=True))
-    return write_tracks(out, tracks, {"tracker": tracker, "n_long": n_long, "n_rad": n_rad})
+    attributes = {"tracker": tracker, "n_long": n_long, "n_rad": n_rad, "error_length": follow.error_length}
+    return write_tracks(out, tracks, attributes)

@@ -23,6 +23,7 @@ DIRECTIONS = ("lower", "higher", "nearer to zero", "no direction")
 
 NOT_METRICS = frozenset(
     {
+        "apical_thirds_weights",  # cuts a line
         "compensate_drift",  # corrects a curve
         "compensate_point_drift",  # corrects points
         "equal_arc_weights",  # cuts a line

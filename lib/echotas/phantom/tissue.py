@@ -33,8 +33,8 @@ ATRIUM_MM = 44.0
 ROOF_DB = 12.0
 """Far wall of the atrium, which lies across the beam, against the tissue around."""
 
-# Set once so that rendered loops lose their speckle as real ones do and PyMUST's block matching under-estimates GLS as
-# published; never looked at with a learned tracker. See 00_cohort.
+# Set, and set again when the first cohort proved too easy, so that rendered loops lose their speckle as real ones do and
+# PyMUST's block matching under-estimates GLS as published; never with an eye on a learned tracker. See 00_cohort.
 HAZE_DB = {"good": -17.0, "medium": -14.0, "poor": -10.0}
 SLIDING_MM = 0.17
 APICAL_SLIDING = 1.5

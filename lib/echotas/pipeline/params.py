@@ -199,6 +199,8 @@ class Params(Section):
     train_runs: list[TrainRun]
     """Trackers to train."""
     training: Training
+    networks: dict[_Name, dict[str, Any]]
+    """Sizes and choices of the networks that are trained, by tracker; the network itself checks them."""
     trackers: dict[_Name, dict[str, Any]]
     """Configuration per tracker; the tracker itself checks it."""
     untrained: list[_Name]
@@ -226,6 +228,8 @@ class Params(Section):
         rows += [(f"train_runs: tracker {run.tracker!r} of {run.name!r}", run.tracker) for run in self.train_runs]
         for where, tracker in rows:
             _refuse(tracker not in self.trackers, f"{where} must have an entry under trackers")
+        for where, tracker in rows[len(self.untrained) :]:
+            _refuse(tracker not in self.networks, f"{where} must have an entry under networks")
         for run in self.train_runs:
             what = f"train_runs: node {run.node!r} of {run.name!r} must be one of {', '.join(nodes)}"
             _refuse(run.node not in nodes, what)

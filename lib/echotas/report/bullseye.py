@@ -1,7 +1,7 @@
-"""Bull's-eye of 18 segments: the left ventricle seen from its apex, base outside, apex inside.
+"""Bull's-eye of 18, 17 or 16 segments: the left ventricle seen from its apex, base outside, apex inside.
 
-Six walls of three segments each; anterior wall on top, septum on the left, as in the AHA display (Cerqueira 2002) but
-with six apical segments, since each apical view gives six segments.
+Anterior wall on top, septum on the left, as in the AHA display (Cerqueira 2002). With 18 segments there are six apical ones, since each
+apical view gives six segments; with 16 and 17 there are the AHA's four.
 """
 
 from collections.abc import Mapping
@@ -15,6 +15,7 @@ from matplotlib.patches import Wedge
 
 from echotas.geometry import SEGMENTS
 from echotas.records import View
+from echotas.strain.segment_models import segment_model
 
 from .style import strain_color, strain_norm, styled
 
@@ -32,6 +33,8 @@ _WALL_ANGLE_DEG = {
     "anterolateral": 30,
 }
 _RING = {"basal": (0.72, 1.0), "mid": (0.44, 0.72), "apical": (0.1, 0.44)}
+_APICAL_ANGLE_DEG = {"anterior": 90, "septal": 180, "inferior": 270, "lateral": 0}
+_CAP = 0.17  # radius of the seventeenth segment
 
 
 @styled
@@ -43,6 +46,7 @@ def bullseye(
     norm: Normalize | None = None,
     cmap: Colormap | None = None,
     number_format: str = ".0f",
+    n_segments: int = 18,
 ) -> Figure:
     """Bull's-eye of one patient.
 
@@ -54,11 +58,14 @@ def bullseye(
         norm: Colour scale. Fixed at -25..+5 percent, if None.
         cmap: Colours. Red for shortening, if None.
         number_format: Format of the number in each segment.
+        n_segments: 18, 17 or 16 (`strain.segment_model`): a segment made of two is rejected if either is, and empty if either view
+            is missing; the cap of the 17 is derived.
 
     Raises:
-        ValueError: A view has no segments, or has not six values.
+        ValueError: A view has no segments, or has not six values, or there is no such model.
     """
-    return bullseyes({"": values}, {"": accepted} if accepted else None, title, label, norm, cmap, number_format)
+    kept = {"": accepted} if accepted else None
+    return bullseyes({"": values}, kept, title, label, norm, cmap, number_format, n_segments)
 
 
 @styled
@@ -70,6 +77,7 @@ def bullseyes(
     norm: Normalize | None = None,
     cmap: Colormap | None = None,
     number_format: str = ".0f",
+    n_segments: int = 18,
 ) -> Figure:
     """Bull's-eyes side by side with one colour scale, one per name (truth, tracker, reader).
 
@@ -87,7 +95,7 @@ def bullseyes(
     any_rejected, any_missing = False, False
     for axes, (name, of_views) in zip(grid.flat, values.items(), strict=False):
         kept = (accepted or {}).get(name) or {}
-        any_rejected |= draw_bullseye(axes, of_views, kept, norm, cmap, number_format)
+        any_rejected |= draw_bullseye(axes, of_views, kept, norm, cmap, number_format, n_segments)
         any_missing |= set(of_views) < set(SEGMENTS)
         axes.set_title(name, pad=4)
     bar = figure.colorbar(
@@ -98,6 +106,7 @@ def bullseyes(
     if title:
         figure.suptitle(title)
     notes = ["hatched: rejected by the reader"] * any_rejected + ["white: not measured"] * any_missing
+    notes += ["apical cap: mean of the four apical segments"] * (n_segments == 17)
     if notes:
         figure.supxlabel(", ".join(notes), fontsize=8)
     return figure
@@ -110,39 +119,41 @@ def draw_bullseye(
     norm: Normalize,
     cmap: Colormap,
     number_format: str,
+    n_segments: int = 18,
 ) -> bool:
-    """Eighteen wedges; returns whether one of them is rejected."""
+    """The segments; returns whether one of them is rejected."""
     axes.set(xlim=(-1.25, 1.25), ylim=(-1.18, 1.18), aspect="equal")
     axes.set_axis_off()
-    cells = _cells("values", values)
-    kept = _cells("accepted", accepted)
+    cells = segment_model(values, n_segments)
+    flags = {str(view): value for view, value in accepted.items()}
+    kept = segment_model({view: np.asarray(flags.get(str(view), np.ones(6)), float) for view in SEGMENTS}, n_segments)
     any_rejected = False
+    for name, (inner, outer, start, stop) in _places(n_segments).items():
+        value = cells[name]
+        shown = bool(np.isfinite(value))
+        color = cmap(norm(value)) if shown else "white"
+        rejected = shown and kept[name] < 1
+        any_rejected |= rejected
+        wedge = Wedge((0, 0), outer, start, stop, width=outer - inner, fc=color, ec="0.25", lw=0.8)
+        if rejected:
+            wedge.set_hatch("////")
+        axes.add_patch(wedge)
+        if shown:
+            middle, turn = ((inner + outer) / 2 + 0.02) * (inner > 0), np.deg2rad((start + stop) / 2)
+            # The label sits on its own patch so that hatching never hides a number.
+            box = {"boxstyle": "round,pad=0.1", "fc": color, "ec": "none"} if rejected else None
+            dark = np.dot(color[:3], (0.299, 0.587, 0.114)) < 0.5
+            axes.text(
+                middle * np.cos(turn),
+                middle * np.sin(turn),
+                format(value, number_format),
+                ha="center",
+                va="center",
+                fontsize=8,
+                color="white" if dark else "black",
+                bbox=box,
+            )
     for wall, angle in _WALL_ANGLE_DEG.items():
-        for level, (inner, outer) in _RING.items():
-            value = cells.get((level, wall))
-            shown = value is not None and np.isfinite(value)
-            color = cmap(norm(value)) if shown else "white"
-            rejected = shown and not kept.get((level, wall), True)
-            any_rejected |= rejected
-            wedge = Wedge((0, 0), outer, angle - 30, angle + 30, width=outer - inner, fc=color, ec="0.25", lw=0.8)
-            if rejected:
-                wedge.set_hatch("////")
-            axes.add_patch(wedge)
-            if shown:
-                middle, turn = (inner + outer) / 2 + 0.02, np.deg2rad(angle)
-                # The label sits on its own patch so that hatching never hides a number.
-                box = {"boxstyle": "round,pad=0.1", "fc": color, "ec": "none"} if rejected else None
-                dark = np.dot(color[:3], (0.299, 0.587, 0.114)) < 0.5
-                axes.text(
-                    middle * np.cos(turn),
-                    middle * np.sin(turn),
-                    format(value, number_format),
-                    ha="center",
-                    va="center",
-                    fontsize=8,
-                    color="white" if dark else "black",
-                    bbox=box,
-                )
         turn = np.deg2rad(angle)
         side = {90: "bottom", 270: "top"}.get(angle, "center")
         axes.text(
@@ -159,14 +170,17 @@ def draw_bullseye(
     return any_rejected
 
 
-def _cells(name: str, by_view: SixPerView) -> dict[tuple[str, str], float]:
-    cells = {}
-    for view, numbers in by_view.items():
-        if View(view) not in SEGMENTS:
-            raise ValueError(f"{name} must be given for A2C, A3C or A4C, got {view!s}")
-        if np.shape(numbers) != (6,):
-            raise ValueError(f"{name}[{view!s}] must have 6 values, got shape {np.shape(numbers)}")
-        for segment, number in zip(SEGMENTS[View(view)], numbers, strict=True):
-            level, wall = segment.split(" ", 1)
-            cells[level, wall] = float(number)
-    return cells
+def _places(n_segments: int) -> dict[str, tuple[float, float, float, float]]:
+    """Inner and outer radius, first and last angle in degrees of each segment."""
+    levels = _RING if n_segments == 18 else {level: _RING[level] for level in ("basal", "mid")}
+    places = {
+        f"{level} {wall}": (*radii, angle - 30, angle + 30)
+        for level, radii in levels.items()
+        for wall, angle in _WALL_ANGLE_DEG.items()
+    }
+    if n_segments == 18:
+        return places
+    inner = _CAP if n_segments == 17 else _RING["apical"][0]
+    for wall, angle in _APICAL_ANGLE_DEG.items():
+        places[f"apical {wall}"] = (inner, _RING["apical"][1], angle - 45, angle + 45)
+    return places | ({"apex": (0.0, _CAP, 0, 360)} if n_segments == 17 else {})

@@ -63,13 +63,16 @@ def tracked_against_truth(
     """
     if not examples:
         raise ValueError("examples must hold at least one image, got none")
-    figure = Figure(figsize=(3.0 * len(examples), 3.3), layout="constrained")
+    n_columns = min(len(examples), 3)
+    n_rows = -(-len(examples) // n_columns)
+    figure = Figure(figsize=(3.0 * n_columns, 3.3 * n_rows), layout="constrained")
     color = tracker_look(tracker).color
     if len({color[1:3], color[3:5], color[5:7]}) == 1:
         color = CONTROL_COLOR
-    for axes, (name, (image, true_mesh, tracked)) in zip(
-        figure.subplots(1, len(examples), squeeze=False)[0], examples.items(), strict=True
-    ):
+    grid = figure.subplots(n_rows, n_columns, squeeze=False)
+    for axes in grid.flat[len(examples) :]:
+        axes.set_axis_off()
+    for axes, (name, (image, true_mesh, tracked)) in zip(grid.flat, examples.items(), strict=False):
         axes.imshow(image, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
         n_rad = true_mesh.shape[1]
         for mesh, line_color, width in ((true_mesh, TRUE_COLOR, 1.6), (tracked, color, 1.2)):

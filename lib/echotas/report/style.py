@@ -85,6 +85,7 @@ _LOOKS = {
     "lucas_kanade_mesh": Look("#4477AA", "s", "--"),
     "tas_net": Look("#D55E00", "o", "-"),
     "tas_net_pretrained": Look("#F2B48A", "o", "--"),
+    "tas_net_released": Look("#8C2D04", "o", "-"),
     "cotracker": Look("#AA3377", "o", "-"),
     "cotracker3": Look("#CC79A7", "^", "-"),
     "echotracker": Look("#009E73", "o", "-"),

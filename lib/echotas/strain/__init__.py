@@ -12,12 +12,22 @@ from .function import (
 from .global_strain import GlobalStrain, gls, longitudinal_strain, strain_curve
 from .length import line_length, link_lengths, to_mm
 from .rate import strain_rate
-from .regional import equal_arc_weights, label_weights, local_strain, segment_lengths, segmental_strain
+from .regional import (
+    apical_thirds_weights,
+    equal_arc_weights,
+    label_weights,
+    local_strain,
+    segment_lengths,
+    segmental_strain,
+)
+from .segment_models import segment_model
 from .timing import mechanical_dispersion_ms, post_systolic_index, time_to_peak_s
+from .uncertainty import strain_error_percent
 
 __all__ = [
     "DriftFree",
     "GlobalStrain",
+    "apical_thirds_weights",
     "area_length_volume_ml",
     "mapse_percent",
     "biplane_volume_ml",
@@ -37,8 +47,10 @@ __all__ = [
     "mechanical_dispersion_ms",
     "post_systolic_index",
     "segment_lengths",
+    "segment_model",
     "segmental_strain",
     "strain_curve",
+    "strain_error_percent",
     "strain_rate",
     "time_to_peak_s",
     "to_mm",

@@ -8,12 +8,16 @@ and the mean of the six curves weighted by their length at ED is the global curv
 base -> apex -> base as the points are (`geometry.segments` names them per view).
 """
 
+from collections.abc import Callable
+
 import numpy as np
 from jaxtyping import Float, Int
 
 from .length import check_frame, check_line, link_lengths, relative_change_percent
 
 __all__ = [
+    "CUT_RULES",
+    "apical_thirds_weights",
     "equal_arc_weights",
     "label_weights",
     "local_strain",
@@ -30,6 +34,7 @@ def segmental_strain(
     ed_frame: int,
     segment: Int[np.ndarray, " n_points"] | None = None,
     cut_frame: int | None = None,
+    cut_rule: str = "equal_arcs",
 ) -> Float[np.ndarray, "6 n_frames"]:
     """Lagrangian strain of each segment, percent of its own length at ED.
 
@@ -38,7 +43,8 @@ def segmental_strain(
         ed_frame: Frame of zero strain.
         segment: Segment 0..5 of each point, as in `records.Reading`; a link between two segments counts half for
             each. If None, the line is cut into six equal arcs at `cut_frame`, through links where need be.
-        cut_frame: Frame of the equal-arc cut; `ed_frame`, if None. Trackers that start at ES may cut there.
+        cut_frame: Frame of the cut; `ed_frame`, if None. Trackers that start at ES may cut there.
+        cut_rule: A key of `CUT_RULES`, for a line without labels.
 
     Returns:
         Strain (6, n_frames) in percent, exactly 0 at `ed_frame`, negative = shortening.
@@ -56,7 +62,8 @@ def segmental_strain(
         e_s(t) = 100 (L_s(t) - L_s(ED)) / L_s(ED), L_s = sum_j w_(s,j) l_j
 
     Pitfalls:
-        Depends on where the line is cut: six equal arcs unless labels are given, and EchoPAC's rule is not public. The
+        Depends on where the line is cut: six equal arcs unless labels or another rule are given, and EchoPAC's is not public
+        (`evaluation.cut_rule_table` measures what the choice is worth). The
         mean of the segments' peaks is not GLS, because they come at different times. A flipped view swaps its walls.
 
     Known as:
@@ -66,16 +73,21 @@ def segmental_strain(
     check_frame("ed_frame", ed_frame, len(points_mm))
     cut_frame = ed_frame if cut_frame is None else cut_frame
     check_frame("cut_frame", cut_frame, len(points_mm))
-    lengths_mm = segment_lengths(points_mm, segment_weights(points_mm, cut_frame, segment))
+    lengths_mm = segment_lengths(points_mm, segment_weights(points_mm, cut_frame, segment, cut_rule))
     return relative_change_percent(lengths_mm, ed_frame, "segments")
 
 
 def segment_weights(
-    points_mm: Float[np.ndarray, "n_frames n_points 2"], cut_frame: int, segment: Int[np.ndarray, " n_points"] | None
+    points_mm: Float[np.ndarray, "n_frames n_points 2"],
+    cut_frame: int,
+    segment: Int[np.ndarray, " n_points"] | None,
+    cut_rule: str = "equal_arcs",
 ) -> Float[np.ndarray, "6 n_links"]:
-    """Share of each link in each segment: from labels, or from six equal arcs at `cut_frame` if there are none."""
+    """Share of each link in each segment: from labels, or from a cut of the line at `cut_frame` if there are none."""
     if segment is None:
-        return equal_arc_weights(points_mm[cut_frame])
+        if cut_rule not in CUT_RULES:
+            raise ValueError(f"cut_rule must be one of {', '.join(CUT_RULES)}, got {cut_rule!r}")
+        return CUT_RULES[cut_rule](points_mm[cut_frame])
     if np.shape(segment) != (points_mm.shape[1],):
         raise ValueError(f"segment must have one value per point ({points_mm.shape[1]}), got {np.shape(segment)}")
     return label_weights(segment)
@@ -113,11 +125,33 @@ def equal_arc_weights(line_mm: Float[np.ndarray, "n_points 2"]) -> Float[np.ndar
     Raises:
         ValueError: The line has no length.
     """
+    return _cut(line_mm, lambda ends: np.linspace(0, ends[-1], N_SEGMENTS + 1))
+
+
+def apical_thirds_weights(line_mm: Float[np.ndarray, "n_points 2"]) -> Float[np.ndarray, "6 n_links"]:
+    """Share of each link in each third of either wall, the walls parted at the apex: the point farthest from the middle of the base.
+
+    Args:
+        line_mm: The line in the frame of the cut, (x, y) in mm.
+
+    Raises:
+        ValueError: The line has no length, or its apex is one of its ends.
+    """
+    line_mm = np.asarray(line_mm, dtype=np.float64)
+    apex = int(np.linalg.norm(line_mm - (line_mm[0] + line_mm[-1]) / 2, axis=1).argmax())
+    if not 0 < apex < len(line_mm) - 1:
+        raise ValueError(f"line_mm must have its apex between its ends, got it at point {apex} of {len(line_mm)}")
+    return _cut(
+        line_mm, lambda ends: np.concatenate([np.linspace(0, ends[apex], 4), np.linspace(ends[apex], ends[-1], 4)[1:]])
+    )
+
+
+def _cut(line_mm: np.ndarray, cuts_of: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
     links = link_lengths(line_mm)
     ends = np.concatenate([[0.0], np.cumsum(links)])
     if ends[-1] <= 0:
         raise ValueError("line_mm must have a positive length to be cut into segments, got 0 mm")
-    cuts = np.linspace(0, ends[-1], N_SEGMENTS + 1)
+    cuts = cuts_of(ends)
     overlap = np.minimum(ends[1:], cuts[1:, None]) - np.maximum(ends[:-1], cuts[:-1, None])  # (6, n_links)
     # Two points on one place make a link without length: it goes whole to the segment it lies in.
     segment = np.clip(np.searchsorted(cuts, ends[:-1], side="right") - 1, 0, N_SEGMENTS - 1)
@@ -172,3 +206,7 @@ def local_strain(
     """
     points_mm = check_line(points_mm)
     return relative_change_percent(link_lengths(points_mm).T, ed_frame, "links")
+
+
+CUT_RULES = {"equal_arcs": equal_arc_weights, "apical_thirds": apical_thirds_weights}
+"""Where a line without labels is cut: six arcs of equal length, or each wall from base to apex in thirds. No vendor's rule is public."""

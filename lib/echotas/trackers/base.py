@@ -9,7 +9,7 @@ from jaxtyping import Float
 
 from echotas.records import Cine, Tracks
 
-__all__ = ["Query", "Tracker", "check_query"]
+__all__ = ["Paths", "Query", "Tracker", "check_query"]
 
 
 class Query(NamedTuple):
@@ -21,6 +21,17 @@ class Query(NamedTuple):
     """Frame in which they are given."""
     mesh_uv: np.ndarray | None = None
     """Place of each in the wall, (n_points, 2) in [0, 1]."""
+
+
+class Paths(NamedTuple):
+    """What `_follow` finds; a tracker that predicts no error may return the first two alone."""
+
+    points_px: np.ndarray
+    """(n_frames, n_points, 2) px."""
+    confidence: np.ndarray
+    """(n_frames, n_points)."""
+    error_mm: np.ndarray | None = None
+    """(n_frames, n_points) predicted standard error of each coordinate, mm."""
 
 
 class Tracker(ABC):
@@ -42,6 +53,11 @@ class Tracker(ABC):
     def n_steps(self) -> int:
         """Optimiser steps behind the parameters, those of all trainings they went through; 0 where nothing was optimised."""
         return 0
+
+    @property
+    def error_length(self) -> float | None:
+        """How far along the wall predicted errors go together, as a share of it; None where none are predicted."""
+        return None
 
     def skip(self, cine: Cine) -> str | None:
         """Why this tracker cannot follow points in this cine; None if it can."""
@@ -89,24 +105,25 @@ class Tracker(ABC):
         tracks = []
         for start in starts:
             if cine.n_frames > 1 and len(start.points_px):
-                points, confidence = next(followed)
-                points, confidence = np.array(points, dtype=np.float64), np.clip(confidence, 0.0, 1.0)
+                found = Paths(*next(followed))
+                points, confidence = np.array(found.points_px, dtype=np.float64), np.clip(found.confidence, 0.0, 1.0)
                 points[start.frame], confidence[start.frame] = start.points_px, 1.0
+                error = None if found.error_mm is None else np.array(found.error_mm, dtype=np.float64)
+                if error is not None:
+                    error[start.frame] = 0.0
             else:
                 points = np.repeat(start.points_px[None], cine.n_frames, axis=0)
-                confidence = np.ones(points.shape[:2])
-            tracks.append(Tracks(points, confidence, start.frame))
+                confidence, error = np.ones(points.shape[:2]), None
+            tracks.append(Tracks(points, confidence, start.frame, error))
         return tracks
 
-    def _follow_all(self, cine: Cine, starts: Sequence["Query"]) -> list[tuple[np.ndarray, np.ndarray]]:
+    def _follow_all(self, cine: Cine, starts: Sequence["Query"]) -> list[tuple[np.ndarray, ...]]:
         """`_follow` for each start; a member that can share work overrides this."""
         return [self._follow(cine, start.points_px, start.frame, start.mesh_uv) for start in starts]
 
     @abstractmethod
-    def _follow(
-        self, cine: Cine, query: np.ndarray, query_frame: int, uv: np.ndarray | None
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Positions (n_frames, n_points, 2) px and confidence (n_frames, n_points), from checked input, >= 2 frames."""
+    def _follow(self, cine: Cine, query: np.ndarray, query_frame: int, uv: np.ndarray | None) -> tuple[np.ndarray, ...]:
+        """The members of `Paths`, from checked input, >= 2 frames."""
 
 
 def check_query(

@@ -91,6 +91,10 @@ class Window(NamedTuple):
     """Positions after each iteration, cells; frames beyond the cine left out."""
     visibility: Float[Tensor, "batch n_frames n_active"]
     """Logits after the last iteration."""
+    appearance: Float[Tensor, "batch n_frames n_active c"]
+    """Appearance vectors after the last iteration."""
+    start: Float[Tensor, "batch n_frames n_active 2"]
+    """Positions before the first iteration, cells."""
 
 
 class Followed(NamedTuple):
@@ -102,6 +106,8 @@ class Followed(NamedTuple):
     """Logits."""
     windows: list[Window]
     """All windows in order."""
+    errors: list[Float[Tensor, "batch n_frames n_active"]] | None = None
+    """Predicted standard error of each coordinate in each window, mm; None from a network that predicts none."""
 
 
 class _State(NamedTuple):
@@ -160,6 +166,7 @@ class CoTracker(nn.Module):
         start: Float[Tensor, "batch n_points 2"],
         n_iterations: int = 4,
         token_shift: Float[Tensor, "batch n_points c"] | None = None,
+        guess: Float[Tensor, "batch n_frames n_points 2"] | None = None,
     ) -> Followed:
         """Slide the window over the features.
 
@@ -169,6 +176,8 @@ class CoTracker(nn.Module):
             start: Where, in cells.
             n_iterations: Refinements per window.
             token_shift: Added to the appearance vector when a token is built, and nowhere else.
+            guess: Paths of another tracker, in cells, whose displacements the iterations begin with; None begins with points
+                that stay where they are, as published.
 
         Returns:
             Paths from each point's own frame onwards.
@@ -178,6 +187,7 @@ class CoTracker(nn.Module):
         order = torch.argsort(start_frame, stable=True)
         start_frame, start = start_frame[order], start[:, order]
         token_shift = None if token_shift is None else token_shift[:, order]
+        guess = None if guess is None else guess[:, :, order]
         appearance = self._query_features(features, start_frame, start)
         # The pyramid is built once; each window takes its frames from it.
         pyramid = [
@@ -193,13 +203,14 @@ class CoTracker(nn.Module):
                 continue
             frame = torch.arange(first, first + size, device=features.device)
             valid = min(size, n_frames - first)
-            state = self._initial_state(start[:, :active], previous, size)
+            taken = frame.clamp(max=n_frames - 1)
+            moves = None if guess is None else guess[:, taken, :active]
+            state = self._initial_state(start[:, :active], previous, size, moves)
             n_old = 0 if previous is None else previous.positions.shape[2]
             mask = frame[:, None] >= start_frame[None, :active]
             mask = mask & (frame < n_frames)[:, None]  # the repeated last frame is padding
             mask[:hop, :n_old] = False
-            taken = frame.clamp(max=n_frames - 1)
-            estimates, logits = self._refine(
+            estimates, logits, final = self._refine(
                 [level[:, taken] for level in pyramid],
                 appearance[:, :active],
                 state,
@@ -209,7 +220,8 @@ class CoTracker(nn.Module):
             )
             previous = _State(estimates[-1].detach(), logits.detach())
             points = order[:active]
-            windows.append(Window(first, points, [p[:, :valid] for p in estimates], logits[:, :valid]))
+            kept = [tensor[:, :valid] for tensor in (*estimates, logits, final, state.positions)]
+            windows.append(Window(first, points, kept[:-3], *kept[-3:]))
             positions[:, first : first + valid, :active] = estimates[-1].detach()[:, :valid]
             visibility[:, first : first + valid, :active] = logits.detach()[:, :valid]
         back = torch.argsort(order)
@@ -223,15 +235,19 @@ class CoTracker(nn.Module):
         return torch.cat(parts, dim=1)
 
     @staticmethod
-    def _initial_state(start: Tensor, previous: _State | None, size: int) -> _State:
+    def _initial_state(start: Tensor, previous: _State | None, size: int, moves: Tensor | None) -> _State:
         """Positions and visibility with which a window starts: carried over for old points, the query for new ones."""
         positions = start[:, None].repeat(1, size, 1, 1)
+        if moves is not None:
+            positions = positions + moves - moves[:, :1]
         visibility = torch.full_like(positions[..., 0], INITIAL_VISIBILITY)
         if previous is not None:
             hop, n_old = size // 2, previous.positions.shape[2]
             for target, source in zip((positions, visibility), previous, strict=True):
                 target[:, :hop, :n_old] = source[:, hop:]
                 target[:, hop:, :n_old] = source[:, -1:]
+            if moves is not None:
+                positions[:, hop:, :n_old] += (moves[:, hop:] - moves[:, hop - 1 : hop])[:, :, :n_old]
         return _State(positions, visibility)
 
     def _refine(
@@ -242,8 +258,8 @@ class CoTracker(nn.Module):
         mask: Tensor,
         n_iterations: int,
         token_shift: Tensor | None,
-    ) -> tuple[list[Tensor], Tensor]:
-        """Positions after each iteration (batch, size, n_points, 2) and final visibility logits of one window."""
+    ) -> tuple[list[Tensor], Tensor, Tensor]:
+        """Positions after each iteration (batch, size, n_points, 2), final visibility logits and appearance of one window."""
         batch, size, n_points = state.positions.shape[:3]
         levels = [level.flatten(0, 1) for level in pyramid]
         appearance = query_appearance[:, None].expand(-1, size, -1, -1)  # (batch, size, n_points, c)
@@ -266,7 +282,7 @@ class CoTracker(nn.Module):
             appearance = appearance + change
             positions = positions + update[..., :2]
             estimates.append(positions)
-        return estimates, self.visibility_head(appearance)[..., 0]
+        return estimates, self.visibility_head(appearance)[..., 0], appearance
 
     def _token(
         self, positions: Tensor, correlation: Tensor, appearance: Tensor, fixed: Tensor, token_shift: Tensor | None

@@ -30,6 +30,7 @@ _MEMBERS = {
     "lucas_kanade_mesh": ("lucas_kanade_mesh", "LucasKanadeMeshTracker"),
     "tas_net": ("tas_net", "TasNetTracker"),
     "tas_net_pretrained": ("tas_net_pretrained", "TasNetPretrainedTracker"),
+    "tas_net_released": ("tas_net_released", "TasNetReleasedTracker"),
 }
 
 # What a tracker that learns is made of: its configuration key and the file name that `training.fit` gives it.

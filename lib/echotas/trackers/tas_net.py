@@ -1,7 +1,8 @@
 """TAS-Net: CoTracker v1 with a mesh-position embedding and continuous visibility, run both ways from the query frame.
 
 Paper: "Track Any Speckle", section III. What it leaves open is decided here: GELU in the embedding and a zero last layer (training starts
-as plain CoTracker), a sigmoid over the visibility, grey frames with one channel.
+as plain CoTracker), a sigmoid over the visibility, grey frames with one channel. Ours, and switches: iterations that begin with the
+steps of smoothed Lucas-Kanade, a predicted error for each point, a mesh that is smoothed, more where it would fold.
 """
 
 import json
@@ -18,10 +19,13 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from echotas.records import Cine
-from echotas.trackers.base import Tracker
+from echotas.trackers.base import Paths, Tracker
+from echotas.trackers.blocks.error_head import ErrorHead
+from echotas.trackers.blocks.fold_free import mesh_order, unfold
 from echotas.trackers.blocks.resampling import crop_to_grid, move_points, resample_frames
 from echotas.trackers.cotracker import CoTracker, CoTrackerConfig, Followed
-from echotas.trackers.pretrained import TAS_NET_SMALL
+from echotas.trackers.lucas_kanade_mesh import LucasKanadeMeshTracker
+from echotas.trackers.pretrained import TAS_NET_RELEASED
 
 __all__ = [
     "SMALL_CORE",
@@ -33,6 +37,7 @@ __all__ = [
     "scale_frames",
 ]
 
+FIRST_CONFIG = {"error_head": False, "begin_with": "still"}  # what files say nothing about that are older than these
 SMALL_CORE = CoTrackerConfig(
     in_channels=1,
     stem_width=16,
@@ -68,12 +73,19 @@ class TasNetConfig:
     """Grid height and width, px; grown for a mesh that does not fit."""
     margin_mm: float = 12.0
     """Least distance of the query from the grid's border."""
+    error_head: bool = True
+    """Predict how far each point is off."""
+    begin_with: str = "lucas_kanade"
+    """Where the iterations begin: "still", points that stay, as published; "lucas_kanade", the steps of `lucas_kanade_mesh`
+    in the cine's own pixels, which the network then corrects."""
 
     def __post_init__(self) -> None:
         core = self.core if isinstance(self.core, CoTrackerConfig) else CoTrackerConfig(**self.core)
         object.__setattr__(self, "core", core)
         object.__setattr__(self, "mesh_widths", tuple(self.mesh_widths))
         object.__setattr__(self, "image_size", tuple(self.image_size))
+        if self.begin_with not in ("still", "lucas_kanade"):
+            raise ValueError(f"begin_with must be still or lucas_kanade, got {self.begin_with!r}")
         if not self.pixel_mm > 0:
             raise ValueError(f"pixel_mm must be positive, got {self.pixel_mm}")
         if not self.margin_mm >= 0:
@@ -92,6 +104,12 @@ class TasNet(nn.Module):
         """Optimiser steps behind the weights; kept in their file."""
         self.core = CoTracker(config.core)
         self.mesh_embedding = _mesh_mlp(config) if config.mesh_embedding else None
+        self.error_head = ErrorHead(config.core.feature_width) if config.error_head else None
+        if (
+            config.error_head
+        ):  # from `training.calibration`; until then the head's own word, errors of one third of the wall
+            self.register_buffer("error_scale", torch.ones(()))
+            self.register_buffer("error_length", torch.full((), 1 / 3))
 
     def encode(self, frames: Float[Tensor, "batch n_frames height width"]) -> Float[Tensor, "batch n_frames c h w"]:
         """Feature maps of frames scaled to [-1, 1]."""
@@ -105,11 +123,22 @@ class TasNet(nn.Module):
         query: Float[Tensor, "batch n_points 2"],
         uv: Float[Tensor, "batch n_points 2"] | None = None,
         n_iterations: int = 4,
+        guess: Float[Tensor, "batch n_frames n_points 2"] | None = None,
     ) -> Followed:
         """Follow points given in frame 0, (x, y) in px of the network's grid; the result is in feature cells."""
         start_frame = torch.zeros(query.shape[1], dtype=torch.long, device=query.device)
         shift = None if uv is None or self.mesh_embedding is None else self.mesh_embedding(2 * uv - 1)
-        return self.core.follow(features, start_frame, query / self.config.core.stride, n_iterations, shift)
+        stride = self.config.core.stride
+        guess = None if guess is None else guess / stride
+        followed = self.core.follow(features, start_frame, query / stride, n_iterations, shift, guess)
+        if self.error_head is None:
+            return followed
+        errors = []
+        for window in followed.windows:
+            before = window.positions[-2] if len(window.positions) > 1 else window.start
+            update = window.positions[-1] - before
+            errors.append(self.error_head(window.appearance, window.visibility, update, window.first_frame))
+        return followed._replace(errors=errors)
 
     def forward(
         self,
@@ -117,9 +146,10 @@ class TasNet(nn.Module):
         query: Float[Tensor, "batch n_points 2"],
         uv: Float[Tensor, "batch n_points 2"] | None = None,
         n_iterations: int = 4,
+        guess: Float[Tensor, "batch n_frames n_points 2"] | None = None,
     ) -> Followed:
         """`encode`, then `follow`."""
-        return self.follow(self.encode(frames), query, uv, n_iterations)
+        return self.follow(self.encode(frames), query, uv, n_iterations, guess)
 
 
 class TasNetTracker(Tracker):
@@ -127,14 +157,17 @@ class TasNetTracker(Tracker):
 
     Displacements count from the network's own estimate in the query frame. Query a whole wall mesh with its (u, v): the
     network is trained on such meshes and lets their points support each other.
-    Confidence is the predicted speckle correlation with the query frame.
+    Confidence is the predicted speckle correlation with the query frame: how decorrelated the tissue is, not how wrong the point.
+    How wrong it may be is `error_mm` of the tracks.
 
     Args:
-        weights: Weights file (safetensors) of `training.train`; it also holds the sizes. None: the weights that come with
-            the package, trained on synthetic cines only, unless `config` asks for other sizes.
+        weights: Weights file (safetensors) of `training.train`; it also holds the sizes. None: the released weights that come
+            with the package, unless `config` asks for other sizes.
         n_iterations: Refinements per window; a fourth made the error of the small network larger, not smaller.
         config: Sizes of a network with random weights, which leave points nearly still; only without `weights`.
         seed: Seed of the random weights.
+        smoothing_mm: Displacements of a whole mesh are smoothed by a local-linear fit with this standard deviation, widened in
+            frames where a triangle would fold: no mesh folds. 0, or points that are no whole mesh: as found.
         device: Where to compute.
     """
 
@@ -146,27 +179,30 @@ class TasNetTracker(Tracker):
         n_iterations: int = 3,
         config: TasNetConfig | Mapping[str, Any] | None = None,
         seed: int = 0,
+        smoothing_mm: float = 4.0,
         device: str = "cpu",
     ) -> None:
+        if not (isinstance(smoothing_mm, int | float) and smoothing_mm >= 0):
+            raise ValueError(f"smoothing_mm must be a number >= 0, got {smoothing_mm!r}")
         if not (isinstance(n_iterations, int) and n_iterations >= 1):
             raise ValueError(f"n_iterations must be an integer >= 1, got {n_iterations!r}")
         if weights is not None and config is not None:
             raise ValueError("config must be left out when weights are given: the weights file holds it")
         if config is None:
-            self.network = load_weights(TAS_NET_SMALL if weights is None else weights)
+            self.network = load_weights(TAS_NET_RELEASED if weights is None else weights)
         else:
             config = config if isinstance(config, TasNetConfig) else TasNetConfig(**config)
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(seed)
                 self.network = TasNet(config)
         self.network = self.network.to(device).eval().requires_grad_(False)
-        self.n_iterations, self.device = n_iterations, device
+        self.n_iterations, self.device, self.smoothing_mm = n_iterations, device, float(smoothing_mm)
 
     @classmethod
     def from_network(cls, network: TasNet, n_iterations: int = 3) -> "TasNetTracker":
         """Tracker around a network in memory, e.g. to validate during training; the network is used as it is."""
         tracker = cls.__new__(cls)
-        tracker.network, tracker.n_iterations = network, n_iterations
+        tracker.network, tracker.n_iterations, tracker.smoothing_mm = network, n_iterations, 0.0
         tracker.device = next(network.parameters()).device
         return tracker
 
@@ -178,13 +214,15 @@ class TasNetTracker(Tracker):
     def n_steps(self) -> int:
         return self.network.n_steps
 
+    @property
+    def error_length(self) -> float | None:
+        return None if self.network.error_head is None else float(self.network.error_length)
+
     def skip(self, cine: Cine) -> str | None:
         return "spacing_mm must be known to resample it, got None" if cine.spacing_mm is None else None
 
     @torch.no_grad()
-    def _follow(
-        self, cine: Cine, query: np.ndarray, query_frame: int, uv: np.ndarray | None
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def _follow(self, cine: Cine, query: np.ndarray, query_frame: int, uv: np.ndarray | None) -> Paths:
         config = self.network.config
         matrix, size = crop_to_grid(query, cine.spacing_mm, config.pixel_mm, config.image_size, config.margin_mm)
         dtype = next(self.network.parameters()).dtype
@@ -195,16 +233,28 @@ class TasNetTracker(Tracker):
         place = None if uv is None else torch.from_numpy(uv).to(features)[None]
         positions = np.repeat(query[None], cine.n_frames, axis=0)
         confidence = np.ones(positions.shape[:2])
+        error_mm = None if self.network.error_head is None else np.zeros(positions.shape[:2])
+        guess = None
+        if config.begin_with == "lucas_kanade":
+            paths = LucasKanadeMeshTracker().track(cine, query, query_frame).points_px
+            guess = torch.from_numpy(move_points(paths, matrix)).to(features)[None]
         for frames_used in (np.arange(query_frame, cine.n_frames), np.arange(query_frame, -1, -1)):
             if len(frames_used) < 2:
                 continue
-            found = self.network.follow(features[:, frames_used], start, place, self.n_iterations)
+            begin = None if guess is None else guess[:, frames_used]
+            found = self.network.follow(features[:, frames_used], start, place, self.n_iterations, begin)
             cells = found.positions[0].double().cpu().numpy()
             # What the network makes of the query frame itself, where nothing has moved, is its bias.
             cells = cells - cells[:1] + start[0].double().cpu().numpy() / config.core.stride
             positions[frames_used] = move_points(cells * config.core.stride, matrix, inverse=True)
             confidence[frames_used] = found.visibility[0].double().sigmoid().cpu().numpy()
-        return positions, confidence
+            for window, error in zip(found.windows, found.errors or (), strict=False):
+                seen = frames_used[window.first_frame : window.first_frame + error.shape[1]]
+                error_mm[seen] = (error[0].double() * self.network.error_scale.double()).cpu().numpy()
+        mesh = mesh_order(uv) if self.smoothing_mm > 0 else None
+        if mesh is not None:
+            positions = unfold(positions, query_frame, *mesh, cine.spacing_mm, self.smoothing_mm, error_mm)
+        return Paths(positions, confidence, error_mm)
 
 
 def scale_frames(frames: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
@@ -241,8 +291,11 @@ def load_weights(path: str | Path, config: TasNetConfig | None = None) -> TasNet
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
         if card.get("tracker") != "tas_net":
             raise ValueError(f"holds weights of {card.get('tracker')!r}")
-        network = TasNet(config or TasNetConfig(**card["config"]))
-        network.load_state_dict(tensors)
+        network = TasNet(config or TasNetConfig(**(FIRST_CONFIG | card["config"])))
+        missing, foreign = network.load_state_dict(tensors, strict=False)
+        missing = [name for name in missing if not name.startswith("error_")]  # weights from before the head
+        if missing or foreign:
+            raise ValueError(f"missing {missing}, not of this network {foreign}")
         network.n_steps = int(card.get("n_steps", 0))
     except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise ValueError(f"{path}: not a TAS-Net weights file that fits ({error})") from error

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-__all__ = ["AugmentConfig", "draw_geometry", "vary_grey_levels"]
+__all__ = ["AugmentConfig", "draw_geometry", "draw_sway", "vary_grey_levels"]
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,12 @@ class AugmentConfig:
     """Added grey level, uniform in +- this."""
     gamma: tuple[float, float] = (0.75, 1.35)
     """Exponent on grey level / 255, log-uniform."""
+    sway_mm: float = 0.0
+    """Largest added motion of the whole image from frame 0, smooth in time, mm per axis."""
+    sway_deg: float = 0.0
+    """Largest added rotation."""
+    sway_stretch: float = 0.0
+    """Largest added stretch of each axis."""
     noise: float = 6.0
     """Standard deviation of additive noise is uniform in 0..this grey levels."""
 
@@ -37,7 +43,7 @@ class AugmentConfig:
             object.__setattr__(self, name, (float(low), float(high)))
             if not 0 < low <= high:
                 raise ValueError(f"{name} must be a range of positive numbers, got {(low, high)}")
-        for name in ("rotation_deg", "stretch", "shift_mm", "offset", "noise"):
+        for name in ("rotation_deg", "stretch", "shift_mm", "offset", "sway_mm", "sway_deg", "sway_stretch", "noise"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} must be >= 0, got {getattr(self, name)}")
         if not 0 <= self.flip <= 1:
@@ -62,6 +68,27 @@ def draw_geometry(
     middle = (points_px.min(0) + points_px.max(0)) / 2
     centre = np.array([(size[1] - 1) / 2, (size[0] - 1) / 2])
     return np.concatenate([linear, (centre + shift - linear @ middle)[:, None]], axis=1)
+
+
+def draw_sway(
+    rng: np.random.Generator, config: AugmentConfig, n_frames: int, size: tuple[int, int], pixel_mm: float
+) -> Float[np.ndarray, "n_frames 2 3"]:
+    """Matrices from grid px to grid px, one per frame: motion of the whole image that grows smoothly from none in frame 0.
+
+    What the heart does from a given place in the image becomes unpredictable by it, so that the image must be followed.
+    """
+    time = np.arange(n_frames) / max(n_frames - 1, 1)
+    cycles, phase = rng.uniform(0.25, 1.0, 5), rng.uniform(0, 2 * np.pi, 5)
+    course = np.sin(2 * np.pi * cycles * time[:, None] + phase)
+    course = (course - course[:1]) / 2 * rng.uniform(0, 1, 5)
+    x, y, angle, stretch_x, stretch_y = course.T
+    angle = np.deg2rad(config.sway_deg) * angle
+    cosine, sine = np.cos(angle), np.sin(angle)
+    linear = np.stack([np.stack([cosine, -sine], -1), np.stack([sine, cosine], -1)], -2)
+    linear = linear * (1 + config.sway_stretch * np.stack([stretch_x, stretch_y], -1))[:, None]
+    centre = np.array([(size[1] - 1) / 2, (size[0] - 1) / 2])
+    shift = centre + config.sway_mm / pixel_mm * np.stack([x, y], -1) - linear @ centre
+    return np.concatenate([linear, shift[..., None]], axis=-1)
 
 
 def vary_grey_levels(

@@ -8,11 +8,12 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from echotas.records import check_spacing
+from echotas.records import Cine, check_spacing
 from echotas.store import read_recording
 from echotas.trackers.blocks.patches import patch_correlation
 from echotas.trackers.blocks.resampling import move_points, resample_frames
-from echotas.training.augment import AugmentConfig, draw_geometry, vary_grey_levels
+from echotas.trackers.lucas_kanade_mesh import LucasKanadeMeshTracker
+from echotas.training.augment import AugmentConfig, draw_geometry, draw_sway, vary_grey_levels
 
 __all__ = ["Clip", "ClipConfig", "TrainingSequence", "draw_clip", "load_sequence"]
 
@@ -68,6 +69,14 @@ class TrainingSequence:
         return float(np.linalg.norm(gap, axis=-1).mean()) < 1.0
 
     @property
+    def cine(self) -> Cine:
+        """The cine, with frame numbers for times."""
+        return Cine(
+            self.frames, self.spacing_mm, np.arange(len(self.frames), dtype=np.float64), es_frame=self.es_frame,
+            ed_frame=self.ed_frame, patient_id=self.patient_id, recording_id=self.recording_id,
+        )  # fmt: skip
+
+    @property
     def mesh_uv(self) -> Float[np.ndarray, "n_points 2"]:
         """(u, v) of the mesh points, index order l * n_rad + r."""
         n_long, n_rad = self.mesh_px.shape[1:3]
@@ -106,6 +115,8 @@ class ClipConfig:
     """Mesh points per clip, drawn at random."""
     es_start: float = 0.5
     """Share of clips that start at ES; the others start anywhere."""
+    both_ways: bool = True
+    """Half of the clips run backwards in time; else none."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "lengths", tuple(self.lengths))
@@ -131,6 +142,8 @@ class Clip(NamedTuple):
     """Place in the wall."""
     correlation: Float[np.ndarray, "n_frames n_points"]
     """Speckle correlation with frame 0, in [0, 1]."""
+    guess_px: Float[np.ndarray, "n_frames n_points 2"] | None
+    """Where smoothed Lucas-Kanade takes the points in the stored frames, grid px; None unless asked for."""
 
 
 def draw_clip(
@@ -141,6 +154,7 @@ def draw_clip(
     augment: AugmentConfig,
     size: tuple[int, int],
     pixel_mm: float,
+    with_guess: bool = False,
 ) -> Clip:
     """Draw a clip of `length` frames from a random sequence and warp it to the network's grid.
 
@@ -152,8 +166,9 @@ def draw_clip(
     n_points = min(config.n_points, mesh.shape[1])
     chosen = np.sort(rng.choice(mesh.shape[1], n_points, replace=False))
     matrix = draw_geometry(rng, augment, mesh[0], sequence.spacing_mm, size, pixel_mm)
-    frames = resample_frames(sequence.frames[frame], matrix, size)
-    points = move_points(mesh[:, chosen].astype(np.float64), matrix)
+    matrices = draw_sway(rng, augment, length, size, pixel_mm) @ _homogeneous(matrix)
+    frames = np.stack([resample_frames(sequence.frames[[i]], m, size)[0] for i, m in zip(frame, matrices, strict=True)])
+    points = _move_each(mesh[:, chosen].astype(np.float64), matrices)
     if sequence.correlation is not None and frame[0] == sequence.es_frame:
         correlation = np.asarray(sequence.correlation)[frame].reshape(length, -1)[:, chosen]
     else:
@@ -163,13 +178,31 @@ def draw_clip(
         points.astype(np.float32),
         sequence.mesh_uv[chosen].astype(np.float32),
         np.clip(correlation, 0, 1).astype(np.float32),
+        _move_each(_classical_paths(sequence, frame, mesh[0, chosen]), matrices).astype(np.float32)
+        if with_guess
+        else None,
     )
+
+
+def _homogeneous(matrix: np.ndarray) -> np.ndarray:
+    return np.concatenate([matrix, [[0.0, 0.0, 1.0]]])
+
+
+def _move_each(points: np.ndarray, matrices: np.ndarray) -> np.ndarray:
+    return np.stack([move_points(now, matrix) for now, matrix in zip(points, matrices, strict=True)])
+
+
+def _classical_paths(sequence: TrainingSequence, frame: np.ndarray, query: np.ndarray) -> np.ndarray:
+    limit = np.array(sequence.frames.shape[:0:-1]) - 1.0
+    cine = Cine(sequence.frames[frame], sequence.spacing_mm, np.arange(len(frame), dtype=np.float64))
+    return LucasKanadeMeshTracker().track(cine, np.clip(query, 0, limit), 0).points_px
 
 
 def _draw_frames(rng: np.random.Generator, sequence: TrainingSequence, length: int, config: ClipConfig) -> np.ndarray:
     n_frames = len(sequence.frames)
     start = sequence.es_frame if rng.random() < config.es_start else int(rng.integers(n_frames))
-    step = int(rng.integers(1, config.max_skip + 1)) * (1 if rng.random() < 0.5 else -1)
+    forwards = rng.random() < 0.5 or not config.both_ways
+    step = int(rng.integers(1, config.max_skip + 1)) * (1 if forwards else -1)
     index = start + step * np.arange(length)
     if sequence.closed:
         return index % n_frames

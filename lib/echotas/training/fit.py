@@ -16,7 +16,8 @@ from echotas.trackers.tas_net import TasNetConfig
 from echotas.training.augment import AugmentConfig
 from echotas.training.dataset import ClipConfig, load_sequence
 from echotas.training.loop import Callback, LoopConfig, OtherTraining
-from echotas.training.tas_net import TrainConfig, train
+from echotas.training.processes import is_main_process
+from echotas.training.tas_net import OnValidation, TrainConfig, train
 
 __all__ = ["Fit", "fit", "split_patients"]
 
@@ -66,6 +67,7 @@ def fit(
     checkpoints: str | Path | None = None,
     callback: Callback | None = None,
     n_workers: int = 1,
+    on_validation: OnValidation | None = None,
 ) -> Fit:
     """Fit a tracker to recordings with their meshes.
 
@@ -82,6 +84,7 @@ def fit(
         checkpoints: Folder for the resumable state; `out` if None. The state of another training is discarded.
         callback: Called with (steps made, values).
         n_workers: Processes that share the clips of a step; the result does not depend on it.
+        on_validation: Called with (steps made, validation cine, its tracks), e.g. to draw them.
 
     Raises:
         ValueError: The tracker does not learn, or a setting is unknown; the message names it.
@@ -92,15 +95,27 @@ def fit(
     out.mkdir(parents=True, exist_ok=True)
     result = _FITTERS[tracker](
         list(training), list(validation), out, seed, n_steps, dict(settings or {}), dict(model or {}), initial,
-        Path(checkpoints or out), callback, n_workers,
+        Path(checkpoints or out), callback, n_workers, on_validation,
     )  # fmt: skip
     shown = result.curve.drop(columns=["seconds"], errors="ignore")
-    shown.round(6).to_csv(out / "curve.csv", index=False)
+    if is_main_process():
+        shown.round(6).to_csv(out / "curve.csv", index=False)
     return result
 
 
 def _fit_mean_motion(
-    training, validation, out, seed, n_steps, settings, model, initial, checkpoints, callback, n_workers
+    training,
+    validation,
+    out,
+    seed,
+    n_steps,
+    settings,
+    model,
+    initial,
+    checkpoints,
+    callback,
+    n_workers,
+    on_validation,
 ) -> Fit:
     recordings = (read_recording(path) for path in training)
     path = out / fitted_file("mean_motion")
@@ -109,7 +124,18 @@ def _fit_mean_motion(
 
 
 def _fit_tas_net(
-    training, validation, out, seed, n_steps, settings, model, initial, checkpoints, callback, n_workers
+    training,
+    validation,
+    out,
+    seed,
+    n_steps,
+    settings,
+    model,
+    initial,
+    checkpoints,
+    callback,
+    n_workers,
+    on_validation,
 ) -> Fit:
     loop, clips, augment, rest = _distribute(settings, (LoopConfig, ClipConfig, AugmentConfig, TrainConfig))
     config = TrainConfig(
@@ -122,11 +148,13 @@ def _fit_tas_net(
     )
     sequences = [[load_sequence(path) for path in paths] for paths in (training, validation)]
     try:
-        result = train(config, *sequences, checkpoints, initial, callback, n_workers)
+        result = train(config, *sequences, checkpoints, initial, callback, n_workers, on_validation)
     except OtherTraining:
         shutil.rmtree(checkpoints)  # the state of other data or settings is of no use to anyone
-        result = train(config, *sequences, checkpoints, initial, callback, n_workers)
+        result = train(config, *sequences, checkpoints, initial, callback, n_workers, on_validation)
     path = out / fitted_file("tas_net")
+    if not is_main_process():
+        return Fit(path, result.curve, result.n_steps, result.seconds)
     shutil.copyfile(result.weights_path, path.with_suffix(".tmp"))
     os.replace(path.with_suffix(".tmp"), path)
     return Fit(path, result.curve, result.n_steps, result.seconds)

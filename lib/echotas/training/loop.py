@@ -15,7 +15,15 @@ from torch import nn
 
 from echotas.training.checkpoint import load_checkpoint, save_checkpoint
 
-__all__ = ["LoopConfig", "TrainResult", "OtherTraining", "TrainingDiverged", "learning_rate_at", "run_loop"]
+__all__ = [
+    "LoopConfig",
+    "TrainResult",
+    "OtherTraining",
+    "TrainingDiverged",
+    "learning_rate_at",
+    "reproducible",
+    "run_loop",
+]
 
 Callback = Callable[[int, dict[str, float]], None]
 
@@ -26,6 +34,11 @@ class OtherTraining(ValueError):
 
 class TrainingDiverged(RuntimeError):
     """The loss or its gradient is not finite; the message says at which step."""
+
+    def __init__(self, message: str, step: int) -> None:
+        super().__init__(message)
+        self.step = step
+        """From 0."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +55,9 @@ class LoopConfig:
     """AdamW."""
     clip_norm: float = 5.0
     """Gradients are scaled down to this norm."""
+    average_decay: float = 0.0
+    """Exponential average of the weights: this much of it is kept at each step, and it is what validates and is written; 0: the
+    weights themselves."""
     validate_every: int = 200
     """Steps between validations; the last step always validates."""
     checkpoint_every: int = 100
@@ -59,8 +75,9 @@ class LoopConfig:
         for name in ("learning_rate", "clip_norm"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
-        if not 0 <= self.warm_up < 1:
-            raise ValueError(f"warm_up must be in [0, 1), got {self.warm_up}")
+        for name in ("warm_up", "average_decay"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(f"{name} must be in [0, 1), got {getattr(self, name)}")
         if not self.weight_decay >= 0:
             raise ValueError(f"weight_decay must be >= 0, got {self.weight_decay}")
 
@@ -92,12 +109,13 @@ def learning_rate_at(step: int, config: LoopConfig) -> float:
 def run_loop(
     model: nn.Module,
     gradient_at: Callable[[int], tuple[float, dict[str, float]]],
-    validate: Callable[[], dict[str, float]] | None,
+    validate: Callable[[int], dict[str, float]] | None,
     save: Callable[[Path], Path],
     config: LoopConfig,
     out_dir: str | Path,
     fingerprint: dict[str, Any],
     callback: Callback | None = None,
+    writes: bool = True,
 ) -> TrainResult:
     """Optimise `model` in place and keep weights, checkpoint and curve in `out_dir`.
 
@@ -108,13 +126,14 @@ def run_loop(
         model: In training mode.
         gradient_at: Leaves the gradient of a step (from 0) in the parameters' `.grad` and returns the loss and its parts;
             draws its batch from the step number.
-        validate: Figures on held-out patients; must hold "validation_error". None: no validation.
+        validate: Called with the steps made; figures on held-out patients; must hold "validation_error". None: no validation.
         save: Writes the weights to a path.
         config: Schedule.
         out_dir: Made if missing.
         fingerprint: JSON-serialisable description of the training; a checkpoint of another one is refused.
         callback: Called with (steps made, row of the curve); on resuming, with the rows that are there already, so that
             what logs them has the whole curve.
+        writes: False in all processes but one of a training that several share: they neither validate nor write.
 
     Raises:
         ValueError: `out_dir` holds the checkpoint of another training.
@@ -126,20 +145,23 @@ def run_loop(
     identity = json.dumps(fingerprint, sort_keys=True)
     optimiser = torch.optim.AdamW(model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
     step, seconds, best, rows, pending = 0, 0.0, math.inf, [], []
+    average = _Average(model, config.average_decay)
     if checkpoint_path.exists():
         state = load_checkpoint(checkpoint_path)
         if state["identity"] != identity:
             raise OtherTraining(f"out_dir {out_dir} holds the checkpoint of a training with other settings or data")
         model.load_state_dict(state["model"])
         optimiser.load_state_dict(state["optimiser"])
+        average.load(state["average"])
         step, seconds, best, rows, pending = (state[key] for key in ("step", "seconds", "best", "rows", "pending"))
         for row in rows if callback is not None else ():
             callback(row["step"], dict(row))
-    with _reproducible(config.n_threads):
+    with reproducible(config.n_threads):
         begin = time.perf_counter() - seconds
         while step < config.n_steps:
             rate = learning_rate_at(step, config)
             pending.append(_one_step(model, optimiser, gradient_at, step, rate, config.clip_norm))
+            average.add()
             step += 1
             last = step == config.n_steps
             checked = validate is not None and (last or step % config.validate_every == 0)
@@ -148,21 +170,32 @@ def run_loop(
                 row |= pd.DataFrame(pending).mean().to_dict()
                 pending = []
                 if checked:
-                    model.eval()
-                    row |= validate()
-                    model.train()
-                    if row["validation_error"] < best:
-                        best = row["validation_error"]
-                        save(best_path)
+                    with average.in_place():
+                        model.eval()
+                        row |= validate(step)
+                        model.train()
+                        if row["validation_error"] < best:
+                            best = row["validation_error"]
+                            save(best_path)
                 rows.append(row)
                 if callback is not None:
                     callback(step, dict(row))
             if last or step % config.checkpoint_every == 0:
                 seconds = time.perf_counter() - begin
                 state = {"model": model.state_dict(), "optimiser": optimiser.state_dict(), "identity": identity}
-                state |= {"step": step, "seconds": seconds, "best": best, "rows": rows, "pending": pending}
-                save_checkpoint(checkpoint_path, state)
-    save(final_path)
+                state |= {
+                    "average": average.state(),
+                    "step": step,
+                    "seconds": seconds,
+                    "best": best,
+                    "rows": rows,
+                    "pending": pending,
+                }
+                if writes:
+                    save_checkpoint(checkpoint_path, state)
+    if writes:
+        with average.in_place():
+            save(final_path)
     return TrainResult(best_path if validate is not None else final_path, final_path, pd.DataFrame(rows), seconds, step)
 
 
@@ -179,21 +212,56 @@ def _one_step(
     optimiser.zero_grad(set_to_none=True)
     loss, parts = gradient_at(step)
     if not math.isfinite(loss):
-        raise TrainingDiverged(f"the loss is {loss} at step {step}; parts: {parts}")
+        raise TrainingDiverged(f"the loss is {loss} at step {step}; parts: {parts}", step)
     norm = float(nn.utils.clip_grad_norm_(model.parameters(), clip_norm))
     if not math.isfinite(norm):
-        raise TrainingDiverged(f"the gradient norm is {norm} at step {step} with loss {loss}")
+        raise TrainingDiverged(f"the gradient norm is {norm} at step {step} with loss {loss}", step)
     optimiser.step()
     return {"loss": loss, **parts, "gradient_norm": norm}
 
 
+class _Average:
+    """Exponential average of a model's parameters; without a decay it is the model itself and costs nothing."""
+
+    def __init__(self, model: nn.Module, decay: float) -> None:
+        self._model, self._decay = model, decay
+        self._values = [value.detach().clone() for value in model.parameters()] if decay else []
+
+    def add(self) -> None:
+        for value, parameter in zip(self._values, self._model.parameters(), strict=False):
+            value.lerp_(parameter.detach(), 1 - self._decay)
+
+    def state(self) -> list[torch.Tensor]:
+        return self._values
+
+    def load(self, state: list[torch.Tensor]) -> None:
+        for value, saved in zip(self._values, state, strict=True):
+            value.copy_(saved)
+
+    @contextmanager
+    def in_place(self) -> Iterator[None]:
+        """The model with the averaged parameters, its own restored afterwards."""
+        own = [parameter.detach().clone() for parameter in self._model.parameters()] if self._values else []
+        self._put(self._values)
+        try:
+            yield
+        finally:
+            self._put(own)
+
+    def _put(self, values: list[torch.Tensor]) -> None:
+        with torch.no_grad():
+            for parameter, value in zip(self._model.parameters(), values, strict=False):
+                parameter.copy_(value)
+
+
 @contextmanager
-def _reproducible(n_threads: int) -> Iterator[None]:
+def reproducible(n_threads: int) -> Iterator[None]:
     """Deterministic kernels and a fixed number of threads, restored afterwards."""
     threads, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     fill = torch.utils.deterministic.fill_uninitialized_memory
     torch.set_num_threads(n_threads)
-    torch.use_deterministic_algorithms(True)
+    # On CUDA some kernels (sampling of maps, backwards) have no deterministic form: they warn instead of failing.
+    torch.use_deterministic_algorithms(True, warn_only=torch.cuda.is_available())
     torch.utils.deterministic.fill_uninitialized_memory = False  # it only costs time: no kernel reads such memory
     try:
         yield

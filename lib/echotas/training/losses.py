@@ -7,7 +7,7 @@ from torch import Tensor
 
 from echotas.trackers.cotracker import Followed
 
-__all__ = ["track_losses"]
+__all__ = ["error_loss", "track_losses"]
 
 
 def track_losses(
@@ -40,5 +40,24 @@ def track_losses(
         weights = decay ** torch.arange(len(window.positions) - 1, -1, -1, dtype=target.dtype, device=target.device)
         errors = torch.stack([(estimate - target).abs().mean() for estimate in window.positions])
         position.append((weights * errors).sum() / weights.sum() * cell_mm)
-        visibility.append(F.mse_loss(window.visibility.sigmoid(), correlation[:, frames, window.points]))
+        visibility.append(
+            F.mse_loss(window.visibility.to(correlation).sigmoid(), correlation[:, frames, window.points])
+        )
     return torch.stack(position).mean(), torch.stack(visibility).mean()
+
+
+def error_loss(
+    followed: Followed, true_px: Float[Tensor, "batch n_frames n_points 2"], cell_mm: float, stride: int
+) -> Tensor:
+    """Negative log-likelihood of the errors made under a Laplace law of the predicted standard error, averaged over windows.
+
+    The tracks are detached: this trains the prediction and nothing else. Laplace, because a few lost points must not set the
+    error of all. Frame 0 is left out: there the error is 0 by definition. 0 without windows of two frames.
+    """
+    losses = []
+    for window, error in zip(followed.windows, followed.errors, strict=True):
+        frames = slice(window.first_frame, window.first_frame + error.shape[1])
+        off = (window.positions[-1].detach() - true_px[:, frames, window.points] / stride).abs().sum(-1) * cell_mm
+        scale = error / 2**0.5
+        losses.append((off / scale + 2 * scale.log())[:, 1 if window.first_frame == 0 else 0 :].flatten())
+    return torch.cat(losses).mean() if sum(map(len, losses)) else true_px.new_zeros(())

@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--es", type=int, help="frame of end-systole (default: the frame of each line)")
     parser.add_argument("--ed", type=int, help="frame of end-diastole (default: the file's own, or found)")
     parser.add_argument("--end", type=int, help="frame of the next end-diastole (default: the file's own, or unknown)")
-    parser.add_argument("--tracker", choices=available(), default="lucas_kanade_mesh")
+    parser.add_argument("--tracker", choices=available(), default="tas_net_released")
     parser.add_argument("--fitted", type=Path, help="folder that a training left, for a tracker that learns")
     parser.add_argument(
         "--wall", type=float, default=NOMINAL_WALL, help="thickness of the wall, mm, or px without pixel size"

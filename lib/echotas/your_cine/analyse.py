@@ -21,8 +21,10 @@ from echotas.geometry import (
     signed_areas,
 )
 from echotas.readers.contour import Contour
-from echotas.records import Cine, Mesh
+from echotas.records import Cine, Mesh, Tracks
 from echotas.strain import compensate_drift, gls, strain_curve
+from echotas.strain.regional import segment_weights
+from echotas.strain.uncertainty import strain_error_percent
 from echotas.trackers import Tracker, create
 from echotas.your_cine.doubts import NOMINAL_WALL_MM
 from echotas.your_cine.result import CineAnalysis, closure_distance
@@ -38,7 +40,7 @@ def analyse(
     cine: Cine,
     centre_line_px: Float[np.ndarray, "n_points 2"],
     es_frame: int | None,
-    tracker: str | Tracker = "lucas_kanade_mesh",
+    tracker: str | Tracker = "tas_net_released",
     *,
     wall_thickness_mm: float | None = None,
     wall_thickness_px: float | None = None,
@@ -95,9 +97,8 @@ def analyse(
         tracker = create(tracker, **tracker_config)
     elif tracker_config:
         raise ValueError(f"tracker_config must be empty when tracker is an object, got {sorted(tracker_config)}")
-    tracks = tracker.track(
-        _for_tracker(cine, wall_thickness_px), mesh_query.reshape(-1, 2), contour_frame, mesh_uv(n_long, n_rad)
-    )
+    sized = _for_tracker(cine, wall_thickness_px)
+    tracks = tracker.track(sized, mesh_query.reshape(-1, 2), contour_frame, mesh_uv(n_long, n_rad))
     mesh = Mesh(tracks.points_px.reshape(cine.n_frames, n_long, n_rad, 2))
     confidence = tracks.confidence.reshape(cine.n_frames, n_long, n_rad)
 
@@ -133,7 +134,22 @@ def analyse(
         drift_percent=drift,
         closure_px=closure,
         folded_share=_folded_share(mesh, contour_frame),
+        strain_error_percent=_strain_error(tracks, mesh, sized, tracker.error_length, ed_frame, es_frame, accepted),
     )
+
+
+def _strain_error(
+    tracks: Tracks, mesh: Mesh, cine: Cine, length: float | None, ed_frame: int, es_frame: int, accepted: np.ndarray
+) -> np.ndarray | None:
+    if tracks.error_mm is None or length is None:
+        return None
+    line = mesh.midwall_px * np.array(cine.spacing_mm)
+    error = tracks.error_mm.reshape(mesh.points_px.shape[:3])
+    n_rad = error.shape[2]
+    error = (error[:, :, (n_rad - 1) // 2] + error[:, :, n_rad // 2]) / 2
+    six = segment_weights(line, ed_frame, None)
+    weights = np.concatenate([six[accepted].sum(0, keepdims=True), six])
+    return strain_error_percent(line, error, ed_frame, length, weights)[:, es_frame]
 
 
 def check_contour(line_px: np.ndarray, cine: Cine, frame: int) -> Contour:

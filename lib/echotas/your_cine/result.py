@@ -56,6 +56,10 @@ class CineAnalysis:
     folded_share: float
     """Share of mesh triangles, over all frames, that turned over against the frame of the contour."""
 
+    strain_error_percent: np.ndarray | None = None
+    """Standard error at end-systole of GLS and of the six segments (7,), points, that the tracker predicts for its own part: what
+    the drawn line misses is not in it. None from a tracker that predicts none."""
+
     @property
     def warnings(self) -> tuple[str, ...]:
         """What a reader of the numbers should know, one sentence each."""
@@ -114,6 +118,10 @@ class CineAnalysis:
             "closure_mm": self.closure_mm if known and self.end_frame is not None else None,
             "length_ed_mm": float(self.length_mm[self.ed_frame]) if known else None,
             "folded_share": self.folded_share,
+            "gls_standard_error": None if self.strain_error_percent is None else float(self.strain_error_percent[0]),
+            "segment_standard_error": None
+            if self.strain_error_percent is None
+            else dict(zip(self.segment_names, self.strain_error_percent[1:].tolist(), strict=True)),
             "mean_confidence": float(self.confidence.mean()),
             "segment_es_percent": dict(zip(self.segment_names, self.segment_es_percent.tolist(), strict=True)),
             "segment_confidence": dict(zip(self.segment_names, self.segment_confidence.tolist(), strict=True)),

@@ -53,6 +53,10 @@ def patient_sheet(analyses: Sequence[CineAnalysis], title: str = "", note: str =
     shown = sorted(analyses, key=lambda item: _ORDER.index(item.cine.view) if item.cine.view in _ORDER else len(_ORDER))
     figure = Figure(figsize=(8.27, 11.69), layout="constrained")
     heading, pictures, curves, below, doubts = figure.subfigures(5, 1, height_ratios=(0.6, 2.3, 3.1, 2.9, 1.7))
+    for part in figure.subfigs:
+        part.patch.set_visible(
+            False
+        )  # white on white, and its corner is written as 0 or as -0 as memory happens to lie
     _heading(heading, shown, title, note)
     for axes, item in zip(_row(pictures), shown, strict=False):
         panel = frame_panel(item.cine, item.es_frame, f"{_name(item)}, ES", item.mesh.points_px)
@@ -121,6 +125,7 @@ def _table(axes: Axes, shown: Sequence[CineAnalysis]) -> None:
     axes.set_axis_off()
     rows = {
         "GLS at ES (%)": [f"{item.global_strain.es_percent:.1f}" for item in shown],
+        **_error_row(shown),
         "peak systolic (%)": [f"{item.global_strain.peak_systolic_percent:.1f}" for item in shown],
         "peak (%)": [f"{item.global_strain.peak_percent:.1f}" for item in shown],
         "ES after ED (ms)": [f"{1000 * _since_ed(item, item.es_frame):.0f}" for item in shown],
@@ -145,6 +150,13 @@ def _table(axes: Axes, shown: Sequence[CineAnalysis]) -> None:
     drawn.scale(1, 1.25)
 
 
+def _error_row(shown: Sequence[CineAnalysis]) -> dict[str, list[str]]:
+    errors = [item.strain_error_percent for item in shown]
+    if all(error is None for error in errors):
+        return {}
+    return {"± tracking, 95 % (points)": ["none" if e is None else f"{1.96 * e[0]:.1f}" for e in errors]}
+
+
 def _since_ed(item: CineAnalysis, frame: int) -> float:
     return float(item.cine.times_s[frame] - item.cine.times_s[item.ed_frame])
 
@@ -163,8 +175,12 @@ def _doubts(part: Figure, shown: Sequence[CineAnalysis]) -> None:
     part.text(
         0.02,
         0.02,
-        "Strain: change of the mid-wall line's length since end-diastole; negative is shortening. "
-        "One cine and one line a view: no interval can be given.",
+        "Strain: change of the mid-wall line's length since end-diastole; negative is shortening.\n"
+        + (
+            "One cine and one line a view: no interval can be given."
+            if all(item.strain_error_percent is None for item in shown)
+            else "±: the tracker's own error, calibrated on simulated cines; what the drawn line misses is not in it."
+        ),
         fontsize=6.5,
         color="0.35",
     )
