@@ -179,7 +179,7 @@ def _doubts(part: Figure, shown: Sequence[CineAnalysis]) -> None:
         + (
             "One cine and one line a view: no interval can be given."
             if all(item.strain_error_percent is None for item in shown)
-            else "±: the tracker's own error, calibrated on simulated cines; what the drawn line misses is not in it."
+            else "±: the tracker's own error, calibrated on virtual patients; what the drawn line misses is not in it."
         ),
         fontsize=6.5,
         color="0.35",
