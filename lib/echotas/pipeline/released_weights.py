@@ -3,9 +3,10 @@
     python -m echotas.pipeline.released_weights weights.safetensors --steps 6000
 
 Template patients of a seed of their own -> motion by smoothed Lucas-Kanade from the end-systolic mask -> each template
-simulated by S1, S2 or S3 in turn -> training from the synthetic weights. No true motion enters here: a laboratory with real templates
-could do the same. It enters at the end, when the predicted errors are scaled on the template cines of patients held out. Resumes when stopped; the file is written in half precision, with a card of how it was made. On several devices: `torchrun
---nproc-per-node N -m echotas.pipeline.released_weights ...`.
+simulated by S1, S2 or S3 in turn -> training from the synthetic weights. No true motion enters here: a laboratory with
+real templates could do the same. It enters at the end, when the predicted errors are scaled on the template cines of
+patients held out. Resumes when stopped; the file is written in half precision, with a card of how it was made. On several
+devices: `torchrun --nproc-per-node N -m echotas.pipeline.released_weights ...`.
 """
 
 import argparse
