@@ -19,6 +19,7 @@ from echotas.pipeline.parallel import compute_settings
 from echotas.pipeline.progress import Progress
 from echotas.report import style
 from echotas.report.training_curve import training_curve
+from echotas.report.validation_picture import validation_picture
 from echotas.trackers import describe, fitted_config
 from echotas.training import fit, split_patients, starting_weights
 
@@ -56,6 +57,9 @@ with Progress(f"train {name}", train["steps"]) as progress:
         checkpoints=paths.work() / "checkpoints" / f"train-{name}",
         callback=lambda step, values: (progress.update(step, f"loss {values['loss']:.2f}"), run.log_step(step, values)),
         n_workers=compute_settings()[1],
+        on_validation=lambda step, cine, tracks: run.log_figure(
+            validation_picture(cine.frames, cine.mesh_px, tracks, step), f"validation_{step:06d}.png"
+        ),
     )
 run.log_metrics({"training_seconds": fitted.seconds}, volatile=True)
 described = describe(tracker, **fitted_config(tracker, paths.work() / "train" / name))
@@ -110,12 +114,13 @@ display(
 
 # %% library
 # echotas a757a6ea3e0c7793
-# echotas.evaluation 1a88cc59fd944937
+# echotas.evaluation 194717b82b9342a6
 # echotas.evaluation.cohort_files a848bebe57b6abf3
-# echotas.evaluation.profiles 538f97ddc537fc7d
-# echotas.evaluation.summaries 37c133c15f47ab98
+# echotas.evaluation.failures 59d368e35bffa0dd
+# echotas.evaluation.profiles 37f59cca90959d57
+# echotas.evaluation.summaries a71c78954ee20855
 # echotas.evaluation.tables aeee5c7f53817500
-# echotas.evaluation.tracking 33bb52bd3d29e338
+# echotas.evaluation.tracking e7e5577612f40dfb
 # echotas.evaluation.training_set 2f6d96a9b6dfb659
 # echotas.geometry ab018291fd65d448
 # echotas.geometry.contour 7b46f42c5a4ed821
@@ -136,10 +141,10 @@ display(
 # echotas.metrics.speed 1cbd0a4ba46a1747
 # echotas.pipeline cee181852a76d572
 # echotas.pipeline.metrics_file f26d337017427e44
-# echotas.records a933352ac1d7dc86
+# echotas.records ceb5882154c2ecbd
 # echotas.report 9c6194d39d05cd48
 # echotas.report.bland_altman 26563db41e81fd00
-# echotas.report.bullseye 10b30b2b63192433
+# echotas.report.bullseye 967c165ea365e533
 # echotas.report.cine 9e3a36c206f83d5b
 # echotas.report.correlation_curves 9d8591ddfeb8ff62
 # echotas.report.curves bbe9ae1780313c66
@@ -148,42 +153,53 @@ display(
 # echotas.report.m_mode 2f57ee3ee04ee101
 # echotas.report.movies 1f6c1966584ab946
 # echotas.report.overlay 2943d7feb9d2185a
-# echotas.report.style fd37d85e6def9284
+# echotas.report.style d63c271e316f1cd9
 # echotas.report.tables 2908e60b8569edee
 # echotas.report.training_curve e83baf7c860697b3
+# echotas.report.validation_picture 05ea9f7952e8bc49
 # echotas.seeds a6ab06202579f3ce
-# echotas.store 446440ec73e8c8f2
-# echotas.strain e40672bdf4563b8c
+# echotas.store 5a064a9e61efd47e
+# echotas.strain 6ee64e9abf7f63af
 # echotas.strain.drift c77e5a07722d92bd
 # echotas.strain.function f05315df1f0fa5ec
 # echotas.strain.global_strain 27b86412ebe04304
 # echotas.strain.length 7e83b5436b109136
 # echotas.strain.rate 677f48e57c42f3f9
-# echotas.strain.regional 12fd085c9a1900be
+# echotas.strain.regional 25eaf0f2e43d898b
+# echotas.strain.segment_models 28835feae0ba2cc3
 # echotas.strain.timing 793e2a3de46bafa1
+# echotas.strain.uncertainty b1c8510d649f448c
 # echotas.trackers f05072c4e38217fe
-# echotas.trackers.base 070c1b3674a2a6e8
+# echotas.trackers.base 478720fbbbaac10d
 # echotas.trackers.blocks e3b0c44298fc1c14
 # echotas.trackers.blocks.attention 698b67cec36fe81a
+# echotas.trackers.blocks.chained e755aeace770ac49
 # echotas.trackers.blocks.correlation 1fa6392611f47fab
 # echotas.trackers.blocks.encoder d653894d4ff099d7
+# echotas.trackers.blocks.error_head 783efc69c2c19f22
+# echotas.trackers.blocks.fold_free e59879e87e9b5e29
 # echotas.trackers.blocks.patches 12858cb85c29ff21
 # echotas.trackers.blocks.positions 74c3d031d0065537
 # echotas.trackers.blocks.resampling 53fdba576c05072f
-# echotas.trackers.cotracker a84e0a7aac048a34
+# echotas.trackers.cotracker 60d145d1032d88e1
+# echotas.trackers.lucas_kanade de263d1cfbaa4d48
+# echotas.trackers.lucas_kanade_mesh f11fe9b2ed15a404
 # echotas.trackers.mean_motion cc7726921b2f5a99
-# echotas.trackers.pretrained 6a5480b46ffb6e8c
-# echotas.trackers.registry 86c3ff629e558773
-# echotas.trackers.tas_net 9892118020021325
+# echotas.trackers.pretrained 751e7a8817a87e5e
+# echotas.trackers.registry 79459c3c19702624
+# echotas.trackers.tas_net 75f4a3da5552bcbd
 # echotas.training 34d98ad12c641fdd
-# echotas.training.augment 5fcb7e4754c64688
+# echotas.training.augment 9c31836f0dbb5f1e
+# echotas.training.calibration eea0584b27fd9b4b
 # echotas.training.checkpoint 77dabd1d7237404f
-# echotas.training.dataset 3acc55f9a964ee2d
-# echotas.training.fit f44c6a7a8ea7358e
+# echotas.training.dataset 574819075f645307
+# echotas.training.fit f15dbcaf8b7228e2
 # echotas.training.gradients 31a97952ce03ae16
-# echotas.training.loop 5abff6474be9c9b8
-# echotas.training.losses 6fb96235c429a74d
+# echotas.training.loop c3a4ff1c1ffaf9cb
+# echotas.training.losses 1dac9a2333b8cc8d
+# echotas.training.processes 37bf6e079e869c13
 # echotas.training.start fd8e2e3cd41acbf0
 # echotas.training.synthetic d01ebf30c1a731a2
-# echotas.training.tas_net aead3f47b870f156
+# echotas.training.tas_net 8d2d18bacc94d56f
+# echotas/trackers/pretrained/tas_net_released.safetensors 2fba321e5691360c
 # echotas/trackers/pretrained/tas_net_small.safetensors 329912dbf82e8a6b

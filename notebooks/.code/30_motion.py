@@ -11,6 +11,8 @@ import pandas as pd
 from IPython.display import Markdown, display
 
 from echotas.evaluation import compare_with, motion_summary, motion_table, recording_paths
+from echotas.evaluation.peer_measures import PEER_MEASURES, peer_table
+from echotas.evaluation.summaries import mean_summary
 from echotas.pipeline import paths, runs
 from echotas.pipeline.metrics_file import record
 from echotas.report import style
@@ -64,6 +66,14 @@ others = [name for name in trackers if name not in ("frozen", "oracle", null)]
 comparison = compare_with(table, "mte_mm", null, others)
 comparison["relative_percent"] = 100 * (summary.loc[comparison.index, "mte_mm"] / summary.loc[null, "mte_mm"] - 1)
 comparison.round(3)
+
+# %% peers
+peers = mean_summary(peer_table(recordings, paths.work() / "tracks", trackers), list(PEER_MEASURES), seed, 200)
+estimate_table(
+    peers,
+    [(key, head, 1 if key.endswith("percent") else 2) for key, head in PEER_MEASURES.items()],
+    higher=[key for key in PEER_MEASURES if key.endswith("percent")],
+).T
 
 # %% strata
 by_stratum = table.pivot_table(index="tracker", columns="stratum", values="mte_mm", sort=False).round(2)
@@ -136,12 +146,14 @@ display(
 
 # %% library
 # echotas a757a6ea3e0c7793
-# echotas.evaluation 1a88cc59fd944937
+# echotas.evaluation 194717b82b9342a6
 # echotas.evaluation.cohort_files a848bebe57b6abf3
-# echotas.evaluation.profiles 538f97ddc537fc7d
-# echotas.evaluation.summaries 37c133c15f47ab98
+# echotas.evaluation.failures 59d368e35bffa0dd
+# echotas.evaluation.peer_measures e1c60af5211fc9d9
+# echotas.evaluation.profiles 37f59cca90959d57
+# echotas.evaluation.summaries a71c78954ee20855
 # echotas.evaluation.tables aeee5c7f53817500
-# echotas.evaluation.tracking 33bb52bd3d29e338
+# echotas.evaluation.tracking e7e5577612f40dfb
 # echotas.geometry ab018291fd65d448
 # echotas.geometry.contour 7b46f42c5a4ed821
 # echotas.geometry.mesh d5a4de2df81270c7
@@ -161,33 +173,35 @@ display(
 # echotas.metrics.speed 1cbd0a4ba46a1747
 # echotas.pipeline cee181852a76d572
 # echotas.pipeline.metrics_file f26d337017427e44
-# echotas.records a933352ac1d7dc86
+# echotas.records ceb5882154c2ecbd
 # echotas.report 9c6194d39d05cd48
 # echotas.report.bland_altman 26563db41e81fd00
-# echotas.report.bullseye 10b30b2b63192433
+# echotas.report.bullseye 967c165ea365e533
 # echotas.report.cine 9e3a36c206f83d5b
 # echotas.report.correlation_curves 9d8591ddfeb8ff62
 # echotas.report.curves bbe9ae1780313c66
 # echotas.report.estimate_panels a5539f65c758fc0d
-# echotas.report.estimate_table 3de9e4863c1b4fe7
+# echotas.report.estimate_table b5a636e5b031bbcb
 # echotas.report.intervals 254d88d92ff4183c
 # echotas.report.learning a6fc0aac7e815966
 # echotas.report.m_mode 2f57ee3ee04ee101
 # echotas.report.movies 1f6c1966584ab946
 # echotas.report.overlay 2943d7feb9d2185a
 # echotas.report.published ec9bb590d627fbf9
-# echotas.report.style fd37d85e6def9284
+# echotas.report.style d63c271e316f1cd9
 # echotas.report.tables 2908e60b8569edee
 # echotas.seeds a6ab06202579f3ce
-# echotas.store 446440ec73e8c8f2
-# echotas.strain e40672bdf4563b8c
+# echotas.store 5a064a9e61efd47e
+# echotas.strain 6ee64e9abf7f63af
 # echotas.strain.drift c77e5a07722d92bd
 # echotas.strain.function f05315df1f0fa5ec
 # echotas.strain.global_strain 27b86412ebe04304
 # echotas.strain.length 7e83b5436b109136
 # echotas.strain.rate 677f48e57c42f3f9
-# echotas.strain.regional 12fd085c9a1900be
+# echotas.strain.regional 25eaf0f2e43d898b
+# echotas.strain.segment_models 28835feae0ba2cc3
 # echotas.strain.timing 793e2a3de46bafa1
+# echotas.strain.uncertainty b1c8510d649f448c
 # echotas.trackers f05072c4e38217fe
-# echotas.trackers.base 070c1b3674a2a6e8
-# echotas.trackers.registry 86c3ff629e558773
+# echotas.trackers.base 478720fbbbaac10d
+# echotas.trackers.registry 79459c3c19702624

@@ -13,10 +13,12 @@ from IPython.display import Markdown, display
 
 from echotas.evaluation import agreement_pairs, agreement_summary, global_strain_table, gls_summary, recording_paths
 from echotas.evaluation.curves import example_curves
+from echotas.evaluation.intervals import coverage_summary, interval_table
 from echotas.evaluation.start_phase import PHASES, start_phase_table
 from echotas.pipeline import paths, runs
 from echotas.pipeline.metrics_file import record
 from echotas.report import bland_altman_panel, global_curves, style, tracker_look
+from echotas.report.calibration_figure import calibration_panels
 from echotas.report.estimate_panels import estimate_panels
 from echotas.report.estimate_table import estimate_table
 from echotas.report.published import TAS_NET_TABLE_IV
@@ -97,6 +99,19 @@ figure = bland_altman_panel(
 run.log_figure(figure, "bland_altman_truth.png")
 figure
 
+# %% interval
+intervals = interval_table(recordings, tracks, trackers)
+covered = coverage_summary(intervals, seed, evaluation["n_resamples"])
+columns = [(f"covered_{level}", f"held by {level} % intervals, %", 0) for level in (50, 80, 95)]
+columns += [("predicted", "mean half width of 95 %, points", 2), ("rmse", "RMS error made, points", 2)]
+estimate_table(covered, columns) if len(covered) else Markdown("No tracker here predicts its errors.")
+
+# %% interval-figure
+figure = calibration_panels(intervals, title=f"predicted and made errors, {n}") if len(intervals) else None
+if figure is not None:
+    run.log_figure(figure, "intervals.png")
+figure
+
 # %% repeat
 pairs = agreement_pairs(table, "gls_es")
 repeat = {kind: agreement_summary(group, seed, evaluation["n_resamples"]) for kind, group in pairs.groupby("kind")}
@@ -109,7 +124,7 @@ columns = [
 ]
 for kind, summary in repeat.items():
     display(Markdown(f"**{kind}**, {pairs.loc[pairs['kind'] == kind, 'cohort'].iloc[0]}"))
-    display(estimate_table(summary, columns))
+    display(estimate_table(summary, columns, higher=["icc"]))
 
 # %% repeat-figure
 kind = "test-retest" if "test-retest" in repeat else next(iter(repeat))
@@ -157,6 +172,10 @@ numbers = record(
         "n_patients": int(table["patient"].nunique()),
         "n_recordings": int(table["recording"].nunique()),
         "gls_es_against_truth": {name: {key: float(row[key]) for key in keys} for name, row in accuracy.iterrows()},
+        "coverage": {
+            f"{name}_{what}": {key: float(row[key]) for key in ("covered_50", "covered_80", "covered_95", "rmse", "n")}
+            for (name, what), row in covered.iterrows()
+        },
         **{
             kind.replace("-", "_"): {
                 name: {key: float(row[key]) for key in repeat_keys} for name, row in summary.iterrows()
@@ -173,25 +192,32 @@ measured = accuracy.drop(
 )
 best = measured["mae"].idxmin()
 retest = repeat[kind]
+sure = ""
+if (main, "global") in covered.index:
+    row = covered.loc[(main, "global")]
+    sure = f"Its 95 % intervals on GLS held the truth in {row['covered_95']:.0f} % of the recordings [{row['covered_95_low']:.0f}, {row['covered_95_high']:.0f}]. "
 display(
     Markdown(
         f"Against the truth of {n}, **{best}** has the smallest GLS error: {measured.loc[best, 'mae']:.2f} points [{measured.loc[best, 'mae_low']:.2f}, {measured.loc[best, 'mae_high']:.2f}], "
         f"bias {measured.loc[best, 'bias']:+.2f}; {main} has {accuracy.loc[main, 'mae']:.2f} and {accuracy.loc[main, 'bias']:+.2f}. "
         f"Between {kind} pairs {main} differs with an SD of {retest.loc[main, 'sd']:.2f} points, the readers with {retest.loc['reader', 'sd']:.2f}, the truth itself with {retest.loc[main, 'sd_true']:.2f}. "
+        f"{sure}"
         "Repeating well is no evidence of being right: frozen points repeat perfectly. The observers are a model, not people. Next: 32, the same by segment."
     )
 )
 
 # %% library
 # echotas a757a6ea3e0c7793
-# echotas.evaluation 1a88cc59fd944937
+# echotas.evaluation 194717b82b9342a6
 # echotas.evaluation.cohort_files a848bebe57b6abf3
 # echotas.evaluation.curves b40f6f172b79b06e
-# echotas.evaluation.profiles 538f97ddc537fc7d
+# echotas.evaluation.failures 59d368e35bffa0dd
+# echotas.evaluation.intervals 2e7bf481563c9061
+# echotas.evaluation.profiles 37f59cca90959d57
 # echotas.evaluation.start_phase 1dee9d4817686db1
-# echotas.evaluation.summaries 37c133c15f47ab98
+# echotas.evaluation.summaries a71c78954ee20855
 # echotas.evaluation.tables aeee5c7f53817500
-# echotas.evaluation.tracking 33bb52bd3d29e338
+# echotas.evaluation.tracking e7e5577612f40dfb
 # echotas.geometry ab018291fd65d448
 # echotas.geometry.contour 7b46f42c5a4ed821
 # echotas.geometry.mesh d5a4de2df81270c7
@@ -211,33 +237,36 @@ display(
 # echotas.metrics.speed 1cbd0a4ba46a1747
 # echotas.pipeline cee181852a76d572
 # echotas.pipeline.metrics_file f26d337017427e44
-# echotas.records a933352ac1d7dc86
+# echotas.records ceb5882154c2ecbd
 # echotas.report 9c6194d39d05cd48
 # echotas.report.bland_altman 26563db41e81fd00
-# echotas.report.bullseye 10b30b2b63192433
+# echotas.report.bullseye 967c165ea365e533
+# echotas.report.calibration_figure 47ec71a13b46b701
 # echotas.report.cine 9e3a36c206f83d5b
 # echotas.report.correlation_curves 9d8591ddfeb8ff62
 # echotas.report.curves bbe9ae1780313c66
 # echotas.report.estimate_panels a5539f65c758fc0d
-# echotas.report.estimate_table 3de9e4863c1b4fe7
+# echotas.report.estimate_table b5a636e5b031bbcb
 # echotas.report.intervals 254d88d92ff4183c
 # echotas.report.learning a6fc0aac7e815966
 # echotas.report.m_mode 2f57ee3ee04ee101
 # echotas.report.movies 1f6c1966584ab946
 # echotas.report.overlay 2943d7feb9d2185a
 # echotas.report.published ec9bb590d627fbf9
-# echotas.report.style fd37d85e6def9284
+# echotas.report.style d63c271e316f1cd9
 # echotas.report.tables 2908e60b8569edee
 # echotas.seeds a6ab06202579f3ce
-# echotas.store 446440ec73e8c8f2
-# echotas.strain e40672bdf4563b8c
+# echotas.store 5a064a9e61efd47e
+# echotas.strain 6ee64e9abf7f63af
 # echotas.strain.drift c77e5a07722d92bd
 # echotas.strain.function f05315df1f0fa5ec
 # echotas.strain.global_strain 27b86412ebe04304
 # echotas.strain.length 7e83b5436b109136
 # echotas.strain.rate 677f48e57c42f3f9
-# echotas.strain.regional 12fd085c9a1900be
+# echotas.strain.regional 25eaf0f2e43d898b
+# echotas.strain.segment_models 28835feae0ba2cc3
 # echotas.strain.timing 793e2a3de46bafa1
+# echotas.strain.uncertainty b1c8510d649f448c
 # echotas.trackers f05072c4e38217fe
-# echotas.trackers.base 070c1b3674a2a6e8
-# echotas.trackers.registry 86c3ff629e558773
+# echotas.trackers.base 478720fbbbaac10d
+# echotas.trackers.registry 79459c3c19702624

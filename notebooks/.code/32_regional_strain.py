@@ -11,6 +11,7 @@ from IPython.display import Markdown, display
 
 from echotas.evaluation import recording_paths, regional_summary, segment_strain_table
 from echotas.evaluation.curves import bullseye_values, example_curves, most_regional_patient
+from echotas.evaluation.cut_rule import cut_rule_table
 from echotas.evaluation.detection import detection_summary
 from echotas.evaluation.segment_pairs import PAIR_KINDS, segment_pair_summary, segment_pairs
 from echotas.geometry.segments import SEGMENTS
@@ -65,6 +66,13 @@ by_level = from_truth.assign(
     error=(from_truth["strain_es"] - from_truth["true_strain_es"]).abs(), level=from_truth["segment"].str.split().str[0]
 )
 by_level.pivot_table(index="method", columns="level", values="error", sort=False).round(2)
+
+# %% cut
+cut = cut_rule_table(recordings)
+by_cut = cut.assign(level=cut["segment"].str.split().str[0], size=cut["difference"].abs()).groupby("level", sort=False)
+by_cut["size"].agg(["mean", "max", "count"]).round(2).rename(
+    columns={"mean": "mean difference, points", "max": "largest", "count": "segments"}
+)
 
 # %% panels
 pairs = segment_pairs(table, main)
@@ -124,7 +132,8 @@ display(
         f"{first['n_impaired']:.0f} impaired segments of {first['n']:.0f}, in {first['n_patients_impaired']:.0f} of {first['n_patients']:.0f} virtual patients."
     )
 )
-estimate_table(detection, [("sensitivity", "sensitivity", 2), ("specificity", "specificity", 2), ("auc", "AUC", 2)])
+called = [("sensitivity", "sensitivity", 2), ("specificity", "specificity", 2), ("auc", "AUC", 2)]
+estimate_table(detection, called, higher=["sensitivity", "specificity", "auc"])
 
 # %% detect-territory
 by_territory = detection_summary(table, seed, evaluation["n_resamples"], by_territory=True)["auc"].unstack()
@@ -184,15 +193,17 @@ display(
 # echotas.acoustics.scan_conversion 0aa5bf65cac752f0
 # echotas.acoustics.scatterers ec1e73ce5512cebe
 # echotas.acoustics.splat ad08321d41c54bf2
-# echotas.evaluation 1a88cc59fd944937
+# echotas.evaluation 194717b82b9342a6
 # echotas.evaluation.cohort_files a848bebe57b6abf3
 # echotas.evaluation.curves b40f6f172b79b06e
+# echotas.evaluation.cut_rule 0ce1a5398b26a89a
 # echotas.evaluation.detection 9359921ee5e077ba
-# echotas.evaluation.profiles 538f97ddc537fc7d
+# echotas.evaluation.failures 59d368e35bffa0dd
+# echotas.evaluation.profiles 37f59cca90959d57
 # echotas.evaluation.segment_pairs 99f657d9ad6ab8f6
-# echotas.evaluation.summaries 37c133c15f47ab98
+# echotas.evaluation.summaries a71c78954ee20855
 # echotas.evaluation.tables aeee5c7f53817500
-# echotas.evaluation.tracking 33bb52bd3d29e338
+# echotas.evaluation.tracking e7e5577612f40dfb
 # echotas.geometry ab018291fd65d448
 # echotas.geometry.contour 7b46f42c5a4ed821
 # echotas.geometry.mesh d5a4de2df81270c7
@@ -229,33 +240,35 @@ display(
 # echotas.phantom.wall_shape 556fe56d9887dd5d
 # echotas.pipeline cee181852a76d572
 # echotas.pipeline.metrics_file f26d337017427e44
-# echotas.records a933352ac1d7dc86
+# echotas.records ceb5882154c2ecbd
 # echotas.report 9c6194d39d05cd48
 # echotas.report.bland_altman 26563db41e81fd00
-# echotas.report.bullseye 10b30b2b63192433
+# echotas.report.bullseye 967c165ea365e533
 # echotas.report.cine 9e3a36c206f83d5b
 # echotas.report.correlation_curves 9d8591ddfeb8ff62
 # echotas.report.curves bbe9ae1780313c66
 # echotas.report.estimate_panels a5539f65c758fc0d
-# echotas.report.estimate_table 3de9e4863c1b4fe7
+# echotas.report.estimate_table b5a636e5b031bbcb
 # echotas.report.intervals 254d88d92ff4183c
 # echotas.report.learning a6fc0aac7e815966
 # echotas.report.m_mode 2f57ee3ee04ee101
 # echotas.report.movies 1f6c1966584ab946
 # echotas.report.overlay 2943d7feb9d2185a
-# echotas.report.style fd37d85e6def9284
+# echotas.report.style d63c271e316f1cd9
 # echotas.report.tables 2908e60b8569edee
 # echotas.seeds a6ab06202579f3ce
 # echotas.speckle be0169b9741258f0
-# echotas.store 446440ec73e8c8f2
-# echotas.strain e40672bdf4563b8c
+# echotas.store 5a064a9e61efd47e
+# echotas.strain 6ee64e9abf7f63af
 # echotas.strain.drift c77e5a07722d92bd
 # echotas.strain.function f05315df1f0fa5ec
 # echotas.strain.global_strain 27b86412ebe04304
 # echotas.strain.length 7e83b5436b109136
 # echotas.strain.rate 677f48e57c42f3f9
-# echotas.strain.regional 12fd085c9a1900be
+# echotas.strain.regional 25eaf0f2e43d898b
+# echotas.strain.segment_models 28835feae0ba2cc3
 # echotas.strain.timing 793e2a3de46bafa1
+# echotas.strain.uncertainty b1c8510d649f448c
 # echotas.trackers f05072c4e38217fe
-# echotas.trackers.base 070c1b3674a2a6e8
-# echotas.trackers.registry 86c3ff629e558773
+# echotas.trackers.base 478720fbbbaac10d
+# echotas.trackers.registry 79459c3c19702624

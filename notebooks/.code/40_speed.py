@@ -7,6 +7,7 @@ trackers = {"frozen": {}, "farneback": {}}
 untrained = ["frozen", "farneback"]
 train_runs = []
 n_repeats = 1
+networks = {"n_repeats": 1, "size": 128}  # published sizes; make bench: 256 px
 acoustics = {"n_beams": 48, "per_wavelength2": 0.2, "n_scatterers_elevation": 20000, "pymust_counts": [500, 1000]}
 measurement = {"n_recordings": 20, "n_trackers": 2, "n_resamples": 100}  # make bench: the size of the paper's set
 
@@ -28,6 +29,7 @@ from echotas.acoustics.benchmark import (
 from echotas.engine import read_motion
 from echotas.evaluation import recording_paths, starting_meshes
 from echotas.evaluation.measurement_speed import time_measurement
+from echotas.evaluation.network_speed import network_speed_table
 from echotas.geometry import mesh_uv
 from echotas.metrics import measure_ms_per_frame
 from echotas.pipeline import paths
@@ -72,6 +74,12 @@ with Progress("time trackers", len(entries)) as progress:
         rows[name] = {"ms_per_frame": speed.median_ms}
         progress.update(len(rows), name)
 pd.DataFrame(rows).T.round(2)
+
+# %% networks
+sizes = network_speed_table(**networks)
+sizes.rename(
+    columns={"cpu_s": "CPU s", "public_s": "CPU s, public", "ratio": "ours / public", "iterations": "refinements"}
+).round(2).fillna("")
 
 # %% acoustics
 scan = standard_scan(n_beams=acoustics["n_beams"])
@@ -179,6 +187,10 @@ numbers = record(
         "n_repeats": n_repeats,
         "trackers": rows,
         "simulators": simulators,
+        "networks": {
+            f"{row.network}, {row.frames} frames": {"cpu_seconds": row.cpu_s, "public_cpu_seconds": row.public_s}
+            for row in sizes.itertuples()
+        },
         "measurement": measurement | {f"{name}_seconds": value for name, value in measured.items()},
         "acoustics": {
             "n_scatterers": len(reflectivity),
@@ -191,6 +203,7 @@ numbers = record(
         },
     },
     digits=3,
+    allow_nan=True,
 )
 times = {name: seconds["PyMUST (extrapolated)"] / value for name, value in seconds.items()}
 slowest = max(rows, key=lambda name: rows[name]["ms_per_frame"])
@@ -230,14 +243,16 @@ display(
 # echotas.engine 4626fb239f9b6adf
 # echotas.engine.items 7d665560607d13ad
 # echotas.engine.motion_error 8c25453382fa4d35
-# echotas.evaluation 1a88cc59fd944937
+# echotas.evaluation 194717b82b9342a6
 # echotas.evaluation.cohort_files a848bebe57b6abf3
 # echotas.evaluation.detection 9359921ee5e077ba
+# echotas.evaluation.failures 59d368e35bffa0dd
 # echotas.evaluation.measurement_speed 0b89f812915c83e7
-# echotas.evaluation.profiles 538f97ddc537fc7d
-# echotas.evaluation.summaries 37c133c15f47ab98
+# echotas.evaluation.network_speed 57847ef9e3c45569
+# echotas.evaluation.profiles 37f59cca90959d57
+# echotas.evaluation.summaries a71c78954ee20855
 # echotas.evaluation.tables aeee5c7f53817500
-# echotas.evaluation.tracking 33bb52bd3d29e338
+# echotas.evaluation.tracking e7e5577612f40dfb
 # echotas.geometry ab018291fd65d448
 # echotas.geometry.contour 7b46f42c5a4ed821
 # echotas.geometry.mesh d5a4de2df81270c7
@@ -275,11 +290,11 @@ display(
 # echotas.pipeline cee181852a76d572
 # echotas.pipeline.machine 34727daefc308115
 # echotas.pipeline.metrics_file f26d337017427e44
-# echotas.records a933352ac1d7dc86
+# echotas.records ceb5882154c2ecbd
 # echotas.report 9c6194d39d05cd48
 # echotas.report.acoustic_figures eb6084738e335aca
 # echotas.report.bland_altman 26563db41e81fd00
-# echotas.report.bullseye 10b30b2b63192433
+# echotas.report.bullseye 967c165ea365e533
 # echotas.report.cine 9e3a36c206f83d5b
 # echotas.report.correlation_curves 9d8591ddfeb8ff62
 # echotas.report.curves bbe9ae1780313c66
@@ -288,7 +303,7 @@ display(
 # echotas.report.m_mode 2f57ee3ee04ee101
 # echotas.report.movies 1f6c1966584ab946
 # echotas.report.overlay 2943d7feb9d2185a
-# echotas.report.style fd37d85e6def9284
+# echotas.report.style d63c271e316f1cd9
 # echotas.report.tables 2908e60b8569edee
 # echotas.seeds a6ab06202579f3ce
 # echotas.simulation aa72e2d541c5f34d
@@ -301,15 +316,45 @@ display(
 # echotas.simulation.scene b0093f71c826431d
 # echotas.simulation.strategies 7744216814d81794
 # echotas.speckle be0169b9741258f0
-# echotas.store 446440ec73e8c8f2
-# echotas.strain e40672bdf4563b8c
+# echotas.store 5a064a9e61efd47e
+# echotas.strain 6ee64e9abf7f63af
 # echotas.strain.drift c77e5a07722d92bd
 # echotas.strain.function f05315df1f0fa5ec
 # echotas.strain.global_strain 27b86412ebe04304
 # echotas.strain.length 7e83b5436b109136
 # echotas.strain.rate 677f48e57c42f3f9
-# echotas.strain.regional 12fd085c9a1900be
+# echotas.strain.regional 25eaf0f2e43d898b
+# echotas.strain.segment_models 28835feae0ba2cc3
 # echotas.strain.timing 793e2a3de46bafa1
+# echotas.strain.uncertainty b1c8510d649f448c
 # echotas.trackers f05072c4e38217fe
-# echotas.trackers.base 070c1b3674a2a6e8
-# echotas.trackers.registry 86c3ff629e558773
+# echotas.trackers.base 478720fbbbaac10d
+# echotas.trackers.blocks e3b0c44298fc1c14
+# echotas.trackers.blocks.attention 698b67cec36fe81a
+# echotas.trackers.blocks.correlation 1fa6392611f47fab
+# echotas.trackers.blocks.encoder d653894d4ff099d7
+# echotas.trackers.blocks.feature_patches eb1bd5bb0b7878c7
+# echotas.trackers.blocks.iteration_loss e9fa3083633e8a8c
+# echotas.trackers.blocks.joint_attention 7e598baf7171ad80
+# echotas.trackers.blocks.local_correlation a4c93d0479832ef8
+# echotas.trackers.blocks.matching bd1f144152785658
+# echotas.trackers.blocks.patch_pairs e77adfaf742b11ba
+# echotas.trackers.blocks.plain_encoder 4e32526896288804
+# echotas.trackers.blocks.point_queries 96c7a735c64dc389
+# echotas.trackers.blocks.positions 74c3d031d0065537
+# echotas.trackers.blocks.preactivation 80c6e00b7bc8f7dd
+# echotas.trackers.blocks.template_correlation c025ae4a87646552
+# echotas.trackers.blocks.temporal_resnet a96bb051d963faa3
+# echotas.trackers.blocks.temporal_shift c96f9b86203ee5a1
+# echotas.trackers.blocks.time_mixer 96279ea727bcc63d
+# echotas.trackers.blocks.trajectory_resnet a9f05f5d2b34eaec
+# echotas.trackers.blocks.virtual_points c7bc1b8297e89c1c
+# echotas.trackers.cotracker 60d145d1032d88e1
+# echotas.trackers.cotracker3 1cb24a2fb77a6ef2
+# echotas.trackers.echotracker d2d17d824de17ff6
+# echotas.trackers.echotracker2 ea2f8e79e16a7c23
+# echotas.trackers.locotrack 6a5a5d37f8693abc
+# echotas.trackers.myotracker ab10a2800b1e56f1
+# echotas.trackers.pips_plus_plus 5d79a76f6922772f
+# echotas.trackers.registry 79459c3c19702624
+# echotas.trackers.specknet a855a3d0176f440b

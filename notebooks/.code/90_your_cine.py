@@ -8,7 +8,7 @@ view = ""  # A2C, A3C or A4C; names the segments
 es_frame = -1  # end-systole; -1: the contour's frame
 ed_frame = -1  # end-diastole; -1: the file's own, or found (the report says how)
 end_frame = -1  # next end-diastole; -1: the file's own, or unknown (then no drift is stated)
-tracker = "lucas_kanade_mesh"
+tracker = "tas_net_released"  # or lucas_kanade_mesh, which has learned nothing
 fitted = ""  # folder of 10_train, for trackers that learn
 wall_thickness = 10.0  # mm, or px if the pixel size is unknown
 out = ".work/your_cine"  # where the movie goes
@@ -114,6 +114,11 @@ display(
     pd.DataFrame(
         {
             "strain at ES, %": at_es.round(1),
+            **(
+                {}
+                if result.strain_error_percent is None
+                else {"± (95 %), points": (1.96 * result.strain_error_percent[1:]).round(1)}
+            ),
             "lowest strain, %": result.strain.segment_percent.min(axis=1).round(1),
             "confidence": result.segment_confidence.round(2),
             "accepted": result.accepted,
@@ -135,22 +140,29 @@ drift = (
     if result.drift_percent is None
     else f"{result.drift_percent:+.1f} points"
 )
+error = result.strain_error_percent
+sure = (
+    "One cine, one line, one tracker: no interval can be given."
+    if error is None
+    else f"Tracking alone, from this line, is good for {g.es_percent:.1f} ± {1.96 * error[0]:.1f} % (95 %, the tracker's own word, calibrated on virtual patients): what the line misses is not in it."
+)
 display(
     Markdown(
         f"**GLS {g.es_percent:.1f} % at end-systole** (peak systolic {g.peak_systolic_percent:.1f} %, peak {g.peak_percent:.1f} % in frame {g.peak_frame}); ED is frame {result.ed_frame} ({result.ed_source}). "
         f"Mean confidence {result.confidence.mean():.2f}, drift {drift}, folded triangles {100 * result.folded_share:.1f} %. "
-        "One cine, one line, one tracker: no interval can be given. On virtual patients the leaderboard states how far this tracker is off. **Research use only.**"
+        f"{sure} On virtual patients the leaderboard states how far this tracker is off. **Research use only.**"
     )
 )
 
 # %% library
 # echotas a757a6ea3e0c7793
-# echotas.evaluation 1a88cc59fd944937
+# echotas.evaluation 194717b82b9342a6
 # echotas.evaluation.cohort_files a848bebe57b6abf3
-# echotas.evaluation.profiles 538f97ddc537fc7d
-# echotas.evaluation.summaries 37c133c15f47ab98
+# echotas.evaluation.failures 59d368e35bffa0dd
+# echotas.evaluation.profiles 37f59cca90959d57
+# echotas.evaluation.summaries a71c78954ee20855
 # echotas.evaluation.tables aeee5c7f53817500
-# echotas.evaluation.tracking 33bb52bd3d29e338
+# echotas.evaluation.tracking e7e5577612f40dfb
 # echotas.geometry ab018291fd65d448
 # echotas.geometry.contour 7b46f42c5a4ed821
 # echotas.geometry.mesh d5a4de2df81270c7
@@ -187,10 +199,10 @@ display(
 # echotas.readers.sector_estimate 4d7a615152bde040
 # echotas.readers.ted eddea8df62e853fc
 # echotas.readers.video b257687dfeff7d82
-# echotas.records a933352ac1d7dc86
+# echotas.records ceb5882154c2ecbd
 # echotas.report 9c6194d39d05cd48
 # echotas.report.bland_altman 26563db41e81fd00
-# echotas.report.bullseye 10b30b2b63192433
+# echotas.report.bullseye 967c165ea365e533
 # echotas.report.cine 9e3a36c206f83d5b
 # echotas.report.correlation_curves 9d8591ddfeb8ff62
 # echotas.report.curves bbe9ae1780313c66
@@ -199,22 +211,24 @@ display(
 # echotas.report.m_mode 2f57ee3ee04ee101
 # echotas.report.movies 1f6c1966584ab946
 # echotas.report.overlay 2943d7feb9d2185a
-# echotas.report.style fd37d85e6def9284
+# echotas.report.style d63c271e316f1cd9
 # echotas.report.tables 2908e60b8569edee
 # echotas.seeds a6ab06202579f3ce
-# echotas.store 446440ec73e8c8f2
-# echotas.strain e40672bdf4563b8c
+# echotas.store 5a064a9e61efd47e
+# echotas.strain 6ee64e9abf7f63af
 # echotas.strain.drift c77e5a07722d92bd
 # echotas.strain.function f05315df1f0fa5ec
 # echotas.strain.global_strain 27b86412ebe04304
 # echotas.strain.length 7e83b5436b109136
 # echotas.strain.rate 677f48e57c42f3f9
-# echotas.strain.regional 12fd085c9a1900be
+# echotas.strain.regional 25eaf0f2e43d898b
+# echotas.strain.segment_models 28835feae0ba2cc3
 # echotas.strain.timing 793e2a3de46bafa1
+# echotas.strain.uncertainty b1c8510d649f448c
 # echotas.trackers f05072c4e38217fe
-# echotas.trackers.base 070c1b3674a2a6e8
-# echotas.trackers.registry 86c3ff629e558773
+# echotas.trackers.base 478720fbbbaac10d
+# echotas.trackers.registry 79459c3c19702624
 # echotas.your_cine 53edf7740fd7ed9a
-# echotas.your_cine.analyse d1046d56ba43ccc8
+# echotas.your_cine.analyse 1a2047223a5aca3f
 # echotas.your_cine.doubts 827f6a5ae57829fe
-# echotas.your_cine.result 27d4c5dc3053982c
+# echotas.your_cine.result ecf8ccdce473c0fe
