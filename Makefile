@@ -77,7 +77,7 @@ bench: $(VENV)/.ok ## measure times on this machine (40_speed), after make repro
 	@cd $(COPY) && PYTHONPATH=lib python -m echotas.pipeline.notebooks weave notebooks/40_speed.ipynb \
 	  .work/notebooks/40_speed.ipynb reports/40_speed.ipynb
 
-weights: $(VENV)/.ok ## train the released TAS-Net weights again (.work/released, resumable): about 1.5 hours on two cores
+weights: $(VENV)/.ok ## train the released TAS-Net weights again (.work/released, resumable): well over an hour on two cores
 	@PYTHONPATH=lib python -m echotas.pipeline.released_weights .work/tas_net_released.safetensors
 
 ablation: $(VENV)/.ok ## TAS-Net's changes one by one, three seeds (33_ablation), after make repro; resumable
