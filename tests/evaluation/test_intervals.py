@@ -3,7 +3,6 @@
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import SPACING
 
 from echotas.evaluation.intervals import coverage_summary, interval_table
 from echotas.evaluation.tracking import track_recording
@@ -78,4 +77,3 @@ def test_picture_of_a_validation_cine_goes_from_the_query_to_the_far_end(cohort)
     tracks = Tracks(points, np.ones(points.shape[:2]), 4)
     figure = validation_picture(recording.cine.frames, recording.mesh.points_px, tracks, 20)
     assert [axes.get_title() for axes in figure.axes] == ["frame 4 (given)", "frame 2", "frame 0"]
-    assert recording.cine.spacing_mm == SPACING
