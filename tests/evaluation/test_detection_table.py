@@ -104,7 +104,17 @@ def test_truth_is_perfect_and_frozen_points_are_blind():
     noisy = summary.loc["noisy"]
     assert 0.8 < noisy["auc_low"] < noisy["auc"] < noisy["auc_high"] < 1
     assert (summary["n_patients"] == 20).all() and summary.loc["oracle", "n"] == 20 * 18
-    assert (summary["n_left_out"] == 0).all() and not summary.isna().any(axis=None)
+    assert (summary["n_left_out"] == 0).all() and not summary.loc["noisy"].isna().any()
+    # Exactly 0 or 1 has no interval: resamples can only repeat it.
+    assert summary.loc["oracle", [f"{rate}_{end}" for rate in rates for end in ("low", "high")]].isna().all()
+    assert list(summary.loc["frozen", ["auc_low", "auc_high"]]) == [0.5, 0.5]
+
+
+def test_few_patients_with_impaired_segments_have_rates_but_no_intervals():
+    row = detection_summary(virtual_table(6), 0, 50).loc["noisy"]
+    assert row["n_patients_impaired"] < 5 <= row["n_patients"] and 0.5 < row["auc"] < 1
+    assert row[["auc_low", "auc_high", "sensitivity_low", "sensitivity_high"]].isna().all()
+    assert row[["specificity_low", "specificity_high"]].notna().all()
 
 
 def test_numbers_are_those_of_the_rows():

@@ -1,6 +1,7 @@
 """The measuring chain gives known answers for known motion: the oracle is nearly perfect, frozen points measure the motion."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from echotas.evaluation import (
@@ -18,6 +19,8 @@ from echotas.evaluation import (
     starting_meshes,
     track_recording,
 )
+from echotas.evaluation.summaries import agreement_of_pairs, three_view_means
+from echotas.metrics import icc_a1
 from echotas.store import read_recording
 
 COHORTS = ["V-SSHF", "V-HUNT-A"]
@@ -80,7 +83,7 @@ def test_summaries_count_patients(tracked):
     paths, tracks = tracked
     motion = motion_summary(motion_table(paths, tracks, TRACKERS), 0, 200)
     assert motion.loc["frozen", "n_patients"] == 3 and motion.loc["frozen", "n"] == 4
-    assert motion.loc["frozen", "mte_mm_low"] <= motion.loc["frozen", "mte_mm"] <= motion.loc["frozen", "mte_mm_high"]
+    assert np.isnan(motion.loc["frozen", "mte_mm_low"])  # three patients bound nothing
     table = global_strain_table(paths, tracks, TRACKERS)
     summary = gls_summary(table[table["start"] == "truth"], 0, 200)
     assert summary.loc["oracle", "mae"] == pytest.approx(0, abs=1e-9)
@@ -88,7 +91,7 @@ def test_summaries_count_patients(tracked):
         table.loc[table["method"] == "frozen", "true_gls_es"].mul(-1).mean()
     )
     comparison = compare_with(motion_table(paths, tracks, TRACKERS), "mte_mm", "frozen", ["oracle"])
-    assert comparison.loc["oracle", "n"] == 3 and comparison.loc["oracle", "shift"] < 0
+    assert comparison.loc["oracle", "n_patients"] == 3 and comparison.loc["oracle", "shift"] < 0
 
 
 def test_observer_meshes_start_at_the_observer_s_frame(cohort):
@@ -107,3 +110,38 @@ def test_damaged_recording_is_listed_and_the_rest_goes_on(cohort):
 def test_unknown_cohort_names_the_known_ones(cohort):
     with pytest.raises(ValueError, match="V-HUNT-A"):
         recording_paths(cohort, ["SSHF"])
+
+
+def test_icc_from_sums_is_that_of_the_pairs_and_undefined_without_variation():
+    pairs = np.random.default_rng(3).normal(-18, 3, (12, 2)) + [0.0, 0.7]
+    count, sums = np.array([12.0]), agreement_of_pairs.parts(pairs).sum(axis=0)
+    assert agreement_of_pairs.combine(count, *sums[:, None])[0] == pytest.approx(icc_a1(pairs).icc)
+    same = np.full((4, 2), -18.0)
+    sums = agreement_of_pairs.parts(same).sum(axis=0)
+    assert np.isnan(agreement_of_pairs.combine(np.array([4.0]), *sums[:, None]))[0]
+
+
+def test_too_few_patients_give_no_limits_and_a_share_of_zero_gets_the_exact_ones():
+    rows = [{"tracker": "a", "patient": f"P{i}", "mte_mm": 1.0 + i, "folds": 0} for i in range(8)]
+    table = pd.DataFrame(rows).assign(ed_error_mm=1.0, p95_mm=1.0, along_mm=1.0, across_mm=1.0)
+    summary = motion_summary(table, 0, 100).loc["a"]
+    assert (summary["folds_percent_low"], summary["folds_percent_high"]) == pytest.approx((0, 36.94), abs=0.01)
+    few = motion_summary(table[:4], 0, 100).loc["a"]
+    assert np.isnan(few["mte_mm_low"]) and np.isnan(few["mte_mm_high"]) and few["mte_mm"] == 2.5
+
+
+def test_three_views_make_one_examination():
+    views = ("A4C", "A2C", "A3C")
+    shared = {"cohort": "V", "population": "normal", "stratum": "standard", "method": "x", "start": "truth"}
+    rows = [
+        shared
+        | {"recording": f"{exam}-{view}", "patient": "P1", "view": view, "gls_es": -18.0 - i, "true_gls_es": -20.0}
+        for exam in ("P1-R1", "P1-R2")
+        for i, view in enumerate(views)
+    ]
+    table = pd.DataFrame(rows)
+    means = three_view_means(table)
+    assert list(means["recording"]) == ["P1-R1", "P1-R2"] and (means["gls_es"] == -19).all()
+    assert list(three_view_means(table[1:])["recording"]) == ["P1-R2"]
+    table.loc[0, "gls_es"] = np.nan
+    assert list(three_view_means(table)["recording"]) == ["P1-R2"]

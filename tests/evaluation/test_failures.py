@@ -3,6 +3,7 @@ import pandas as pd
 import pytest
 
 from echotas.evaluation import best_and_worst, explain_failures
+from echotas.evaluation.failures import _sentence
 from echotas.records import Tracks
 from echotas.store import read_recording, write_tracks
 
@@ -38,6 +39,21 @@ def test_one_lost_segment_is_named_with_its_direction(cohort, tmp_path):
     change = np.zeros((36, 5, 2))
     change[-6:, :, 0] = 6.0
     assert "basal anterolateral" in (why := put(path, tmp_path, change)["why"]) and "across it" in why
+
+
+@pytest.mark.parametrize(
+    ("correlation", "said"),
+    [
+        (0.39, "is lost (correlation 0.39; unrelated speckle reaches about 0.3)."),
+        (0.40, "is partly kept (correlation 0.40)."),
+        (0.69, "is partly kept (correlation 0.69)."),
+        (0.70, "is largely kept (correlation 0.70)."),
+        (np.nan, "how much of the speckle there is kept is not known."),
+    ],
+)
+def test_the_sentence_says_how_much_of_the_speckle_is_kept_and_no_more(correlation, said):
+    values = {"segment": "mid inferior", "segment_mm": 2.0, "along": 0.5, "correlation": correlation}
+    assert _sentence(values, np.zeros(2), False, None).endswith(said)
 
 
 def test_best_and_worst_never_name_one_twice():

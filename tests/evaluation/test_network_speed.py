@@ -10,6 +10,9 @@ def test_every_case_runs_and_the_ratio_is_ours_over_theirs():
     assert table["parameters"].tolist() == [316_450] * 2 and (table["cpu_s"] > 0).all()
     np.testing.assert_allclose(table["ratio"][0], table["cpu_s"][0] / 2.0)
     assert np.isnan(table["ratio"][1])
+    assert (table["gflop"] > 0.01).all() and table["gflop"].nunique() == 1
+    # The same operations at the same rate, whatever else the machine does.
+    assert table["floor_s"].nunique() == 1 and (table["floor_s"] > 0).all()
 
 
 def test_the_networks_of_the_benchmark_take_what_is_given_to_them():

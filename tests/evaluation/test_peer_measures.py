@@ -22,7 +22,7 @@ def test_the_truth_is_perfect_under_every_measure_and_frozen_points_are_not(trac
     table = peer_table(*tracked, ["oracle", "frozen"])
     summary = mean_summary(table, list(PEER_MEASURES), 0, 20)
     oracle, frozen = summary.loc["oracle"], summary.loc["frozen"]
-    for key in ("accuracy_px_percent", "accuracy_mm_percent", "survival_percent"):
+    for key in ("accuracy_px_percent", "accuracy_tapvid_percent", "accuracy_mm_percent", "survival_percent"):
         assert oracle[key] == pytest.approx(100) and frozen[key] <= 100
     for key in ("median_px", "epe_mm", "contour_mm", "hausdorff_mm"):
         assert oracle[key] < 0.2 < frozen[key]

@@ -60,7 +60,8 @@ def _by_loops(table):
                     (_value(table, method="ours", **keys)[0], _value(table, method="reader", **keys)[0])
                 )
     for first, second in (("P1-0", "P1-0"), ("P2-0", "P2-0"), ("P3-0", "P3-1")):
-        for kind, method in (("tracker", "ours"), ("readers", "reader")):
+        repeat = "observers" if first == second else "test-retest"
+        for kind, method in ((f"tracker {repeat}", "ours"), (f"readers {repeat}", "reader")):
             for segment in NAMES:
                 keys = {"method": method, "segment": segment}
                 one = _value(table, recording=first, start="o1", **keys)[0]
@@ -77,16 +78,34 @@ def test_pairs_are_those_that_loops_find(table):
     assert list(dict.fromkeys(pairs["kind"])) == list(PAIR_KINDS)
 
 
+def test_two_loops_are_never_pooled_with_one(table):
+    pairs = segment_pairs(table, "ours")
+    patients = pairs.groupby("kind")["patient"].agg(set)
+    for who in ("tracker", "readers"):
+        assert patients[f"{who} test-retest"] == {"P3"} and patients[f"{who} observers"] == {"P1", "P2"}
+
+
+def test_segments_come_in_the_order_of_their_views(table):
+    other = table.assign(view="A2C", segment=table["segment"].map(dict(zip(NAMES, SEGMENTS[View.A2C], strict=True))))
+    pairs = segment_pairs(pd.concat([other, table]).iloc[::-1], "ours")
+    expected = [*SEGMENTS[View.A4C], *SEGMENTS[View.A2C]]
+    for _, part in pairs.groupby("kind"):
+        met = list(dict.fromkeys(part["segment"]))
+        assert met == [name for name in expected if name in met]
+    summary = segment_pair_summary(pairs)
+    assert list(summary.index) == [(view, name) for view in ("A4C", "A2C") for name in SEGMENTS[View(view)]]
+
+
 def test_summary_is_bias_sd_and_n_of_the_pairs(table):
     pairs = segment_pairs(table, "ours")
     summary = segment_pair_summary(pairs)
-    assert list(summary.index) == list(NAMES)
+    assert list(summary.index) == [("A4C", name) for name in NAMES] and summary.index.names == ["view", "segment"]
     for segment in NAMES:
         for kind in PAIR_KINDS:
             part = pairs[(pairs["segment"] == segment) & (pairs["kind"] == kind)]
             difference = (part["value"] - part["reference"]).to_numpy()
-            row = summary.loc[segment, kind]
-            assert row["n"] == len(difference) or (np.isnan(row["n"]) and len(difference) == 0)
+            row = summary.loc[("A4C", segment), kind]
+            assert row["n"] == len(difference) and summary[kind, "n"].dtype == int
             if len(difference) > 1:
                 assert row["bias"] == pytest.approx(difference.mean())
                 assert row["sd"] == pytest.approx(difference.std(ddof=1))
@@ -95,4 +114,4 @@ def test_summary_is_bias_sd_and_n_of_the_pairs(table):
 def test_an_unknown_tracker_is_refused(table):
     with pytest.raises(ValueError, match="method must be a tracker"):
         segment_pairs(table, "reader")
-    assert set(segment_pairs(table, "other")["kind"]) == {"truth", "readers"}
+    assert set(segment_pairs(table, "other")["kind"]) == {"truth", "readers observers", "readers test-retest"}

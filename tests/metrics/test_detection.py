@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from echotas.metrics import cluster_bootstrap
-from echotas.metrics.detection import detect
+from echotas.metrics.detection import MIN_PATIENTS, detect
 from echotas.metrics.resampling import draw_counts, percentile_ends
 
 seeds = st.integers(0, 10**6)
@@ -98,7 +98,7 @@ def test_resamples_without_an_impaired_segment_are_left_out_and_counted():
     assert result.sensitivity.n_undefined == result.auc.n_undefined == without > 0
     assert without / 4000 == pytest.approx(0.5**4, abs=0.02)
     assert result.specificity.n_undefined == 0
-    assert ends(result.sensitivity) == ends(result.auc) == (1, 1)
+    assert np.isnan([*ends(result.sensitivity), *ends(result.auc)]).all()  # two patients hold them
 
 
 @settings(max_examples=25, deadline=None)
@@ -170,7 +170,7 @@ def test_perfect_and_blind_scores():
     _, impaired, patients = cohort(1)
     perfect = detect(np.where(impaired, -5.0, -20.0), impaired, patients, -10.0, 100, rng=rng())
     assert perfect.sensitivity.estimate == perfect.specificity.estimate == perfect.auc.estimate == 1
-    assert ends(perfect.auc) == (1, 1)
+    assert np.isnan([*ends(perfect.sensitivity), *ends(perfect.specificity), *ends(perfect.auc)]).all()
     still = detect(np.zeros(len(impaired)), impaired, patients, -10.0, 100, rng=rng())
     assert (still.sensitivity.estimate, still.specificity.estimate, still.auc.estimate) == (1, 0, 0.5)
     assert ends(still.auc) == (0.5, 0.5)
@@ -194,11 +194,35 @@ def test_interval_of_the_auc_covers_as_often_as_it_says():
     ("impaired", "undefined", "defined"), [(False, "sensitivity", "specificity"), (True, "specificity", "sensitivity")]
 )
 def test_nothing_to_find_or_to_spare_is_undefined(impaired, undefined, defined):
-    result = detect(np.array([-18.0, -5, -17, -6]), np.full(4, impaired), list("aabb"), -10.0, 30, rng=rng())
+    patients = np.repeat(np.arange(MIN_PATIENTS), 2)
+    result = detect(np.tile([-18.0, -5], MIN_PATIENTS), np.full(10, impaired), patients, -10.0, 30, rng=rng())
     for name in (undefined, "auc"):
         interval = getattr(result, name)
         assert np.isnan([interval.estimate, interval.ci_low, interval.ci_high]).all() and interval.n_undefined == 30
     assert getattr(result, defined).estimate == 0.5 and ends(getattr(result, defined)) == (0.5, 0.5)
+
+
+@pytest.mark.parametrize("n_ill", [1, MIN_PATIENTS - 1, MIN_PATIENTS])
+def test_few_patients_with_impaired_segments_bound_neither_sensitivity_nor_auc(n_ill):
+    patients = np.repeat(np.arange(12), 4)
+    impaired = (patients < n_ill) & (np.arange(48) % 2 == 0)
+    strain = np.tile([-5.0, -18, -20, -3], 12)  # one of two found, one of two spared
+    result = detect(strain, impaired, patients, -12.0, 200, rng=rng())
+    assert all(0 < rate.estimate < 1 for rate in (result.sensitivity, result.specificity, result.auc))
+    for rate in (result.sensitivity, result.auc):
+        assert np.isfinite(ends(rate)).all() == (n_ill >= MIN_PATIENTS)
+    assert np.isfinite(ends(result.specificity)).all()
+    swapped = detect(strain, ~impaired, patients, -12.0, 200, rng=rng())
+    assert np.isfinite(ends(swapped.specificity)).all() == (n_ill >= MIN_PATIENTS)
+
+
+@pytest.mark.parametrize(("threshold", "sensitivity"), [(-100.0, 1), (100.0, 0)])
+def test_a_rate_of_exactly_zero_or_one_has_no_interval(threshold, sensitivity):
+    strain, impaired, patients = cohort(0, n_patients=20)
+    result = detect(strain, impaired, patients, threshold, 50, rng=rng())
+    assert (result.sensitivity.estimate, result.specificity.estimate) == (sensitivity, 1 - sensitivity)
+    assert np.isnan([*ends(result.sensitivity), *ends(result.specificity)]).all()
+    assert np.isfinite(ends(result.auc)).all()
 
 
 def test_one_patient_has_rates_but_no_intervals():
@@ -206,14 +230,6 @@ def test_one_patient_has_rates_but_no_intervals():
     assert (result.sensitivity.estimate, result.specificity.estimate, result.auc.estimate) == (1, 0.5, 1)
     for interval in (result.sensitivity, result.specificity, result.auc):
         assert np.isnan(ends(interval)).all() and interval.n_undefined == 0
-
-
-def test_one_impaired_patient_bounds_neither_sensitivity_nor_auc():
-    strain, patients = np.array([-5.0, -8, -18, -9, -18, -19]), list("aabbcc")
-    result = detect(strain, np.array([True, True, False, False, False, False]), patients, -10.0, 50, rng=rng())
-    assert np.isnan([*ends(result.sensitivity), *ends(result.auc)]).all()
-    assert ends(result.specificity)[0] < result.specificity.estimate
-    assert (result.n_patients_impaired, result.sensitivity.n_clusters) == (1, 1)
 
 
 def test_draws_are_counted_whatever_the_chunk():

@@ -43,6 +43,25 @@ def test_holm_matches_statsmodels(p_values):
     assert metrics.holm(p_values) == pytest.approx(multitest.multipletests(p_values, method="holm")[1])
 
 
+@pytest.mark.parametrize(("n", "dropped"), [(6, 1), (8, 4), (10, 9), (12, 14)])
+def test_hodges_lehmann_interval_leaves_out_the_tabled_number_of_pair_means(n, dropped):
+    d = np.random.default_rng(n).normal(size=n)
+    means = sorted((a + b) / 2 for i, a in enumerate(d) for b in d[i:])
+    assert metrics.hodges_lehmann_interval(d) == pytest.approx((means[dropped - 1], means[-dropped]))
+
+
+@pytest.mark.parametrize("n", [7, 9])
+def test_hodges_lehmann_interval_is_what_the_signed_rank_test_does_not_reject(n):
+    d = np.random.default_rng(n).normal(0.3, 1, size=n)
+    low, high = metrics.hodges_lehmann_interval(d)
+    for shift, kept in ((low + 1e-9, True), (high - 1e-9, True), (low - 1e-9, False), (high + 1e-9, False)):
+        assert (stats.wilcoxon(d - shift, method="exact").pvalue > 0.05) == kept
+
+
+def test_five_patients_bound_no_shift():
+    assert np.isnan(metrics.hodges_lehmann_interval(np.arange(5.0))).all()
+
+
 def test_hodges_lehmann_matches_a_slow_loop():
     d = np.random.default_rng(0).normal(1, 2, 15)
     means = [(d[i] + d[j]) / 2 for i in range(15) for j in range(i, 15)]

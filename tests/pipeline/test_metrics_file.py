@@ -3,9 +3,10 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from echotas.pipeline.metrics_file import flatten, record
+from echotas.pipeline.metrics_file import flatten, record, record_rows
 
 
 def test_numbers_are_rounded_and_sorted(workspace):
@@ -43,3 +44,18 @@ def test_objects_are_refused(tmp_path):
 
 def test_flat_names_join_nested_keys():
     assert flatten({"a": {"b": 1, "c": {"d": 2.5}}, "s": "text", "t": True}) == {"a.b": 1.0, "a.c.d": 2.5}
+
+
+def test_rows_behind_a_table_go_to_the_reports_and_to_the_run(workspace):
+    class Run:
+        name, experiment, files = "all | motion", "benchmark", []
+
+        def log_artifact(self, path, folder):
+            self.files.append((folder, path.name, path.read_text()))
+
+    sentence = record_rows("30_motion", pd.DataFrame({"recording": ["a", "b"], "x": [1 / 3, 2.0]}), Run())
+    text = (workspace / "reports" / "tables" / "30_motion.csv").read_text()
+    assert text.splitlines() == ["recording,x", "a,0.3333", "b,2.0"] and Run.files == [
+        ("tables", "30_motion.csv", text)
+    ]
+    assert "2 rows" in sentence and "all | motion" in sentence and "`benchmark`" in sentence

@@ -67,3 +67,6 @@ def test_runs_that_mlflow_lacks_or_that_lack_something_are_named(
     page.write_text("<p>")
     run.log_artifact(page, "notebook")
     assert not any("'x'" in problem for problem in run_problems(workspace / "reports"))
+    # A report that this pipeline has not made has its runs elsewhere.
+    assert not any("not in" in problem for problem in run_problems(workspace / "reports", {"30.ipynb"}))
+    assert any("'y' is not in" in problem for problem in run_problems(workspace / "reports", {"20.ipynb"}))

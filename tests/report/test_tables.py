@@ -43,9 +43,9 @@ def test_markdown_has_one_cell_per_value_and_no_silent_nan():
 def test_leaderboard_marks_the_best_tracker_and_the_control_that_matches_it():
     lines = leaderboard_markdown(ROWS, COLUMNS, sort_by="mte").splitlines()
     assert lines[0] == "| tracker | n | error (mm) | GLS bias (%) | ICC |"
-    assert lines[2] == "| tas_net | 12 | **1.20 [1.10, 1.35]** | **-0.9** | **0.80** |"
+    assert lines[2] == "| tas_net | 12 | **1.20 [1.10, 1.35]** | **-0.9** (!) | **0.80** |"
     assert lines[3].startswith("| farneback | 12 | 2.00 [1.80, 2.20] |")
-    assert lines[4] == "| *frozen* (control) | 12 | 4.00 | 0.0 (!) | n/a |"
+    assert lines[4] == "| *frozen* (control) | 12 | 4.00 | 0.0 | n/a |"
     assert lines[-1].endswith("GLS bias (%): frozen.")
 
 

@@ -150,3 +150,20 @@ def test_exception_bad_sequences_name_the_recording():
         TrainingSequence(good.frames, good.mesh_px, (0.5, 0.5), 9)
     with pytest.raises(ValueError, match="spacing_mm must be known"):
         TrainingSequence(good.frames, good.mesh_px, None, 4)
+
+
+def test_affine_motion_augmentation_shears_and_turns_motion_every_way():
+    impartial = dataclasses.replace(PLAIN, rotation_deg=120, shear=0.3, flip=0.5, flip_depth=0.5)
+    points = np.array([[10.0, 10.0], [30.0, 50.0]])
+    matrices = [
+        draw_geometry(np.random.default_rng(seed), impartial, points, (0.5, 0.5), (64, 64), 1.0) for seed in range(400)
+    ]
+    angles = np.degrees([np.arctan2(m[1, 1], m[0, 1]) for m in matrices])  # where downward motion goes
+    counts, _ = np.histogram(angles, bins=np.arange(-180, 181, 30))
+    assert (counts > 0).all()
+    # A shear keeps areas: half the pixel size in either direction, mirrored or not.
+    assert np.abs([np.linalg.det(m[:, :2]) for m in matrices]) == pytest.approx(0.25)
+    column = [m[:, 0] @ m[:, 1] for m in matrices]
+    assert np.abs(column).max() > 0.02
+    plain = draw_geometry(np.random.default_rng(1), PLAIN, points, (0.5, 0.5), (64, 64), 1.0)
+    assert plain[:, 0] @ plain[:, 1] == pytest.approx(0)

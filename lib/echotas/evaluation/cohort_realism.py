@@ -24,13 +24,29 @@ __all__ = [
     "coherence_table",
     "disease_curves",
     "recognition_table",
+    "shape_differences",
     "shape_table",
+    "shape_values",
+    "shape_verdict",
     "without_twist",
 ]
 
 PLACES = ("left base", "left mid", "left apical", "right apical", "right mid", "right base")
 """Sixths of the wall, left hinge to right hinge."""
 CLASS_POPULATION = {"EF>50": "normal", "EF35-50": "hfmref", "EF<35": "hfref"}
+QUANTITIES = {
+    "length_mm": "ED long axis (mm)",
+    "annulus_mm": "ED annulus (mm)",
+    "width_25_mm": "ED cavity width at 25 % from the base (mm)",
+    "width_50_mm": "ED cavity width at 50 % (mm)",
+    "width_75_mm": "ED cavity width at 75 % (mm)",
+    "volume_ml": "ED volume (ml, area-length)",
+    "endo_strain_percent": "endocardial strain (%)",
+    "epi_strain_percent": "epicardial strain (%)",
+    "shortening_percent": "change of the long axis (%)",
+    "ejection_fraction_percent": "ejection fraction (%, area-length)",
+}
+"""Names with units of what `MEASURED_A4C` compares."""
 TYPICAL_VIEW = {
     "infarct_rca": View.A2C,
     "infarct_lcx": View.A3C,
@@ -39,26 +55,68 @@ TYPICAL_VIEW = {
 }
 
 
-def shape_table(n_patients: int, seed: int) -> pd.DataFrame:
-    """Size and contraction of virtual patients drawn without images, beside those measured on CAMUS.
+def shape_values(n_patients: int, seed: int) -> pd.DataFrame:
+    """Size and contraction of virtual patients drawn without images, beside those measured on CAMUS in A4C.
+
+    CAMUS is sorted by the ejection fraction measured, the virtual patients by the population they were drawn from.
 
     Args:
-        n_patients: Patients of each class of ejection fraction, A4C.
+        n_patients: Virtual patients of each population, A4C.
         seed: Run seed.
 
     Returns:
-        One row per quantity; columns (class, "virtual") and (class, "CAMUS"), text "mean +- SD".
+        One row per population and quantity: population, ef_class (of CAMUS, its counterpart), quantity (key of `QUANTITIES`),
+        virtual_mean, virtual_sd, camus_mean, camus_sd.
     """
-    columns = {}
+    rows = []
     for ef_class, population in CLASS_POPULATION.items():
         drawn = plan("V-HUNT-A", n_patients, seed, views=["A4C"], population=population)
         table = pd.DataFrame([shape_and_contraction(build_beat(one)) for one in drawn])
-        measured = MEASURED_A4C[ef_class]
-        columns[ef_class, "virtual"] = {
-            name: f"{table[name].mean():.1f} +- {table[name].std():.1f}" for name in measured
-        }
-        columns[ef_class, "CAMUS"] = {name: f"{mean:.1f} +- {sd:.1f}" for name, (mean, sd) in measured.items()}
+        for name, (mean, sd) in MEASURED_A4C[ef_class].items():
+            virtual = {"virtual_mean": table[name].mean(), "virtual_sd": table[name].std()}
+            identity = {"population": population, "ef_class": ef_class, "quantity": name}
+            rows.append(identity | virtual | {"camus_mean": mean, "camus_sd": sd})
+    return pd.DataFrame(rows)
+
+
+def shape_table(values: pd.DataFrame) -> pd.DataFrame:
+    """`shape_values` to read: a row per quantity with its unit, a column per population and per EF class, text "mean +- SD"."""
+    columns: dict[str, dict[str, str]] = {}
+    for row in values.itertuples():
+        name = QUANTITIES[row.quantity]
+        virtual, measured = f"virtual {row.population}", f"CAMUS {row.ef_class} %"
+        columns.setdefault(virtual, {})[name] = f"{row.virtual_mean:.1f} +- {row.virtual_sd:.1f}"
+        columns.setdefault(measured, {})[name] = f"{row.camus_mean:.1f} +- {row.camus_sd:.1f}"
     return pd.DataFrame(columns)
+
+
+def shape_verdict(values: pd.DataFrame) -> str:
+    """In a sentence: whether the virtual hearts of `shape_values` are larger than CAMUS's (ED volume) and contract more (strain)."""
+    by_quantity = values.set_index("quantity")
+    difference = by_quantity["virtual_mean"] - by_quantity["camus_mean"]
+    mixed = "in some classes, {} in others,"
+    size = _all_one_way(difference["volume_ml"], "larger", "smaller", "larger " + mixed.format("smaller"))
+    force = _all_one_way(-difference["endo_strain_percent"], "more", "less", "more " + mixed.format("less"))
+    return f"The virtual hearts are {size} than those of CAMUS and contract {force.rstrip(',')}."
+
+
+def _all_one_way(values: pd.Series, more: str, less: str, mixed: str) -> str:
+    return more if (values > 0).all() else less if (values < 0).all() else mixed
+
+
+def shape_differences(values: pd.DataFrame) -> str:
+    """In words, per population of `shape_values`: volume, strain and ejection fraction against those of its EF class in CAMUS."""
+    parts = []
+    for (population, ef_class), rows in values.groupby(["population", "ef_class"], sort=False):
+        virtual, camus = (rows.set_index("quantity")[name] for name in ("virtual_mean", "camus_mean"))
+        volume = 100 * (virtual["volume_ml"] / camus["volume_ml"] - 1)
+        fractions = [mean["ejection_fraction_percent"] for mean in (virtual, camus)]
+        strains = [mean["endo_strain_percent"] for mean in (virtual, camus)]
+        parts.append(
+            f"`{population}` against {ef_class} %: ED volume {volume:+.0f} %, endocardial strain {strains[0]:.1f} against "
+            f"{strains[1]:.1f} %, ejection fraction {fractions[0]:.1f} against {fractions[1]:.1f} %"
+        )
+    return "; ".join(parts) + "."
 
 
 def disease_curves(populations: Iterable[str], seed: int) -> dict[str, tuple[StrainCurve, View]]:
@@ -76,6 +134,13 @@ def disease_curves(populations: Iterable[str], seed: int) -> dict[str, tuple[Str
 
 def recognition_table(n_patients: int, seed: int) -> pd.DataFrame:
     """How often `phantom.recognise` names the disease from the 18 true end-systolic strains alone.
+
+    Only conditions that have a pattern are drawn. The patterns are those by which the generator weakens the wall, and the strain is
+    the true one: this shows that the generator keeps its word, not that a reader or a tracker would recognise the disease.
+
+    Args:
+        n_patients: Virtual patients of each of these conditions.
+        seed: Run seed.
 
     Returns:
         Row: disease; columns: what the rule said, counts of patients.

@@ -18,8 +18,8 @@ __all__ = ["cut_rule_table"]
 def cut_rule_table(paths: Iterable[Path]) -> pd.DataFrame:
     """End-systolic segment strain of the true mid-wall line under every rule of `strain.regional.CUT_RULES`.
 
-    Columns: recording, patient, segment, position (0..5), one per rule (percent), and difference (points, the second rule minus the
-    first): an error that no tracker makes, and that any comparison between two systems contains.
+    Columns: recording, patient, segment, position (0..5), one per rule (percent), and difference (points, the largest strain under any
+    rule minus the smallest): an error that no tracker makes, and that any comparison between two systems contains.
     """
     rows = []
     for path in paths:
@@ -29,7 +29,7 @@ def cut_rule_table(paths: Iterable[Path]) -> pd.DataFrame:
         truth = recording.truth
         line = recording.mesh.midwall_px * np.array(check_spacing(recording.cine.spacing_mm))
         strain = {rule: segmental_strain(line, truth.ed_frame, cut_rule=rule)[:, truth.es_frame] for rule in CUT_RULES}
-        first, second = (strain[rule] for rule in ("equal_arcs", "apical_thirds"))
+        apart = np.ptp(np.stack(list(strain.values())), axis=0)
         for position, name in enumerate(SEGMENTS[recording.cine.view]):
             rows.append(
                 {
@@ -38,7 +38,7 @@ def cut_rule_table(paths: Iterable[Path]) -> pd.DataFrame:
                     "segment": name,
                     "position": position,
                     **{rule: values[position] for rule, values in strain.items()},
-                    "difference": second[position] - first[position],
+                    "difference": apart[position],
                 }
             )
     columns = ["recording", "patient", "segment", "position", *CUT_RULES, "difference"]

@@ -106,7 +106,8 @@ def detection_summary(
         Index method (and territory). Columns n_patients, n (segments, a reading each), n_impaired, n_patients_impaired, n_left_out
         (segments without a finite strain), then sensitivity, specificity and auc (0-1), each with 95 % limits `_low`
         and `_high`, and n_undefined (resamples without an impaired or without another segment, left out). NaN as in
-        `metrics.detection.detect`: no impaired segment, or impaired ones in one patient only.
+        `metrics.detection.detect`: a rate without such segments, limits where fewer than five patients hold them or the rate
+        is exactly 0 or 1.
 
     Raises:
         ValueError: As `impaired_segments`, or a column is missing, no row has this start, or a method has no finite strain.

@@ -1,4 +1,4 @@
-"""Why a tracker lost a recording, in a sentence: where it is off, which way, and whether the speckle there was still the same."""
+"""Where a tracker lost a recording, in a sentence: where it is off, which way, and how much of the speckle there was kept."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,18 +11,22 @@ from echotas.geometry import SEGMENTS, segment_of_arc
 from echotas.records import Mesh, check_spacing
 from echotas.store import read_recording, read_tracks
 
-__all__ = ["CHANGED", "WHOLE_WALL", "explain_failures"]
+__all__ = ["CHANGED", "SAME", "WHOLE_WALL", "explain_failures"]
 
 WHOLE_WALL = 0.5
 """Share of the mean error at end-diastole that must vanish without the common shift for the whole wall to be called shifted."""
-CHANGED = 0.4
-"""Speckle correlation with the start below which the speckle counts as changed."""
+CHANGED, SAME = 0.4, 0.7
+"""Speckle correlation with the start below which the speckle counts as lost, and from which on as largely kept."""
+
+UNRELATED = 0.3
+"""What speckle of unrelated places of one wall reaches, because the best match within the search counts; see notebook 00."""
 
 
 def explain_failures(paths: Iterable[Path], tracks: Path, tracker: str, recordings: Iterable[str]) -> pd.DataFrame:
     """One row per recording: recording, error_ed_mm (mean over the mid-wall at end-diastole), segment (the one that is off most),
     segment_mm, along (share of that segment's error along the wall, 0-1), shift_mm (common to the whole wall), correlation (speckle
-    of that segment with the start; NaN if not stored) and why, a sentence made of them.
+    of that segment with the start; NaN if not stored) and why, a sentence made of them. A correlation says how much of the pattern
+    is left, not whether it could have been followed.
 
     Args:
         paths: Recording files with a true mesh.
@@ -79,12 +83,14 @@ def _sentence(values: dict, shift: np.ndarray, whole: bool, quality: str | None)
         where = f"{values['segment']} is off by {values['segment_mm']:.1f} mm, {way}"
     speckle = f"the speckle of {values['segment']}" if whole else "the speckle there"
     if np.isnan(values["correlation"]):
-        cause = f"how far {speckle} is still the same is not known"
+        cause = f"how much of {speckle} is kept is not known"
     elif values["correlation"] < CHANGED:
-        cause = f"{speckle} has changed since end-systole (correlation {values['correlation']:.2f})"
-    else:
         cause = (
-            f"{speckle} is still much the same (correlation {values['correlation']:.2f}) and could have been followed"
+            f"{speckle} is lost (correlation {values['correlation']:.2f}; unrelated speckle reaches about {UNRELATED})"
         )
+    elif values["correlation"] < SAME:
+        cause = f"{speckle} is partly kept (correlation {values['correlation']:.2f})"
+    else:
+        cause = f"{speckle} is largely kept (correlation {values['correlation']:.2f})"
     image = f"; image quality {quality}" if quality else ""
     return f"At end-diastole {where}; {cause}{image}."

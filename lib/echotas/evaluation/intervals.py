@@ -12,9 +12,8 @@ from echotas.evaluation.tracking import TRUE_START
 from echotas.metrics import cluster_bootstrap
 from echotas.records import Mesh, check_spacing
 from echotas.store import read_recording, read_tracks
-from echotas.strain import longitudinal_strain, segmental_strain
+from echotas.strain import longitudinal_strain, midwall_error_mm, segmental_strain, strain_error_percent
 from echotas.strain.regional import segment_weights
-from echotas.strain.uncertainty import strain_error_percent
 
 __all__ = ["LEVELS", "coverage_summary", "interval_table"]
 
@@ -41,8 +40,7 @@ def interval_table(paths: Iterable[Path], tracks: Path, trackers: Iterable[str])
                 continue
             shape = attributes["n_long"], attributes["n_rad"]
             line = Mesh(item.points_px.reshape(-1, *shape, 2)).midwall_px * spacing
-            error = item.error_mm.reshape(-1, *shape)
-            error = (error[:, :, (shape[1] - 1) // 2] + error[:, :, shape[1] // 2]) / 2
+            error = midwall_error_mm(item.error_mm, *shape)
             found = [longitudinal_strain(line, truth.ed_frame)[None], segmental_strain(line, truth.ed_frame)]
             true = [truth.global_percent[None], truth.segment_percent]
             shared = {

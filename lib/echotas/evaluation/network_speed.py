@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from echotas.trackers.cotracker import CoTracker
 from echotas.trackers.cotracker3 import CoTracker3
@@ -19,7 +20,7 @@ from echotas.trackers.myotracker import MyoTracker
 from echotas.trackers.pips_plus_plus import PipsPlusPlus
 from echotas.trackers.specknet import SpeckNet
 
-__all__ = ["CASES", "NetworkCase", "network_speed_table"]
+__all__ = ["CASES", "NetworkCase", "matrix_rate", "network_speed_table"]
 
 
 @dataclass(frozen=True)
@@ -65,17 +66,22 @@ def network_speed_table(cases: Sequence[NetworkCase] = CASES, n_repeats: int = 1
         size: Side of the frames, px.
 
     Returns:
-        Columns network, frames, iterations, points, parameters, cpu_s, public_s, ratio (ours / public; NaN where unknown).
+        Columns network, frames, iterations, points, parameters, gflop, floor_s (what its operations take at the rate of one
+        large matrix product here, in this run), cpu_s, public_s, ratio (ours / public; NaN where unknown).
     """
     rows = []
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
+        rate = matrix_rate()
         for case in cases:
             torch.manual_seed(0)
             network = case.make().eval().requires_grad_(False)
             run = partial(_run, network, case, size)
             seconds = [run() for _ in range(n_repeats + 1)][1:]
+            with FlopCounterMode(display=False) as counter:
+                run()
+            operations = counter.get_total_flops()
             public = np.nan if case.public_s is None else case.public_s
             rows.append(
                 {
@@ -84,6 +90,8 @@ def network_speed_table(cases: Sequence[NetworkCase] = CASES, n_repeats: int = 1
                     "iterations": case.n_iterations,
                     "points": case.n_points,
                     "parameters": sum(parameter.numel() for parameter in network.parameters()),
+                    "gflop": operations / 1e9,
+                    "floor_s": operations / rate,
                     "cpu_s": min(seconds),
                     "public_s": public,
                     "ratio": min(seconds) / public,
@@ -92,6 +100,18 @@ def network_speed_table(cases: Sequence[NetworkCase] = CASES, n_repeats: int = 1
     finally:
         torch.set_num_threads(threads)
     return pd.DataFrame(rows)
+
+
+def matrix_rate(n_repeats: int = 10) -> float:
+    """Floating-point operations a second of a matrix product of the transformers' size, single precision, threads as set: the
+    best of the repeats, in CPU time."""
+    first, second = torch.rand(1440, 384), torch.rand(384, 1536)
+    seconds = []
+    for _ in range(n_repeats + 1):
+        begin = time.process_time()
+        first @ second
+        seconds.append(time.process_time() - begin)
+    return 2 * 1440 * 384 * 1536 / min(seconds[1:])
 
 
 def _run(network: nn.Module, case: NetworkCase, size: int) -> float:

@@ -4,22 +4,28 @@ import pandas as pd
 
 from echotas.evaluation.tables import READER, agreement_pairs
 from echotas.evaluation.tracking import TRUE_START
+from echotas.geometry.segments import SEGMENTS
 
 __all__ = ["PAIR_KINDS", "segment_pair_summary", "segment_pairs"]
 
 PAIR_KINDS = {
     "truth": ("tracker", "truth"),
     "reader": ("tracker", "reader"),
-    "tracker": ("tracker, 2nd", "tracker, 1st"),
-    "readers": ("reader 2", "reader 1"),
+    "tracker observers": ("tracker, line 2", "tracker, line 1"),
+    "readers observers": ("reader 2", "reader 1"),
+    "tracker test-retest": ("tracker, line 2, 2nd loop", "tracker, line 1, 1st loop"),
+    "readers test-retest": ("reader 2, 2nd loop", "reader 1, 1st loop"),
 }
 """Kind of pair -> what is subtracted from what. "truth" is from the true line; "reader": the tracker from a reader's line against
-what that reader's own software gave; "tracker" and "readers": two observers on one recording, or on two of one patient and
-view (the first observer reads the first)."""
+what that reader's own software gave; "observers": two observers on one loop, the tracker from each one's line or their own
+readings; "test-retest": two loops of one patient and view, the first by the first observer, so that the loop's difference comes
+on top of the observers'. The two are never pooled."""
+
+_REPEATED = {"agreement": "observers", "test-retest": "test-retest"}
 
 
 def segment_pairs(table: pd.DataFrame, method: str) -> pd.DataFrame:
-    """Pairs of end-systolic segment strains of every kind.
+    """Pairs of end-systolic segment strains of every kind. A patient may have several of one segment.
 
     Segments that an observer rejected are left out of every pair which that observer's line takes part in.
 
@@ -28,7 +34,8 @@ def segment_pairs(table: pd.DataFrame, method: str) -> pd.DataFrame:
         method: Tracker that is compared.
 
     Returns:
-        Columns kind (key of `PAIR_KINDS`), patient, view, segment, value, reference (percent), in the order of `PAIR_KINDS`.
+        Columns kind (key of `PAIR_KINDS`), patient, view, segment, value, reference (percent), in the order of `PAIR_KINDS` and,
+        within a kind, of views and segments in `geometry.segments`.
 
     Raises:
         ValueError: The table has no rows of the tracker.
@@ -47,27 +54,38 @@ def segment_pairs(table: pd.DataFrame, method: str) -> pd.DataFrame:
     for segment, group in shown.groupby("segment", sort=False):
         repeated = agreement_pairs(group, "strain_es")
         if len(repeated):
-            kind = repeated["method"].map(lambda name: "readers" if name == READER else "tracker")
-            renamed = repeated.drop(columns="kind").rename(columns={"second": "value", "first": "reference"})
+            who = repeated["method"].map(lambda name: "readers" if name == READER else "tracker")
+            kind = who + " " + repeated["kind"].map(_REPEATED)
+            renamed = repeated.rename(columns={"second": "value", "first": "reference"})
             parts.append(renamed.assign(kind=kind, segment=segment))
     columns = ["kind", *identity, "value", "reference"]
     pairs = pd.concat([part[columns] for part in parts], ignore_index=True).dropna(subset=["value", "reference"])
-    order = {kind: place for place, kind in enumerate(PAIR_KINDS)}
-    return pairs.sort_values("kind", key=lambda kinds: kinds.map(order), kind="stable", ignore_index=True)
+    kinds = {kind: place for place, kind in enumerate(PAIR_KINDS)}
+    places = {name: place for place, (_, name) in enumerate(_segments())}
+    order = pairs[["segment"]].assign(kind=pairs["kind"].map(kinds), segment=pairs["segment"].map(places))
+    return pairs.loc[order.sort_values(["kind", "segment"], kind="stable").index].reset_index(drop=True)
 
 
 def segment_pair_summary(pairs: pd.DataFrame) -> pd.DataFrame:
     """Bias, SD (ddof 1, points) and number of pairs of every segment, by kind.
 
     Returns:
-        Index segment in the order of the pairs, columns (kind, "bias" | "sd" | "n"); NaN where a kind has no pair, SD of one
-        pair NaN.
+        Index (view, segment) in the order of `geometry.segments`, columns (kind, "bias" | "sd" | "n"); where a kind has no pair n is
+        0 and the others are NaN; SD of one pair NaN.
     """
     difference = pairs.assign(difference=pairs["value"] - pairs["reference"])
     grouped = difference.groupby(["segment", "kind"], sort=False)["difference"]
     values = pd.DataFrame({"bias": grouped.mean(), "sd": grouped.std(), "n": grouped.size()}).unstack("kind")
     kinds = [kind for kind in PAIR_KINDS if kind in set(pairs["kind"])]
+    rows = [(view, segment) for view, segment in _segments() if segment in set(pairs["segment"])]
     values = values.swaplevel(axis=1).reindex(
-        columns=pd.MultiIndex.from_product([kinds, ["bias", "sd", "n"]]), index=list(dict.fromkeys(pairs["segment"]))
+        columns=pd.MultiIndex.from_product([kinds, ["bias", "sd", "n"]]), index=[segment for _, segment in rows]
     )
-    return values
+    values.index = pd.MultiIndex.from_tuples(rows, names=["view", "segment"])
+    counts = [(kind, "n") for kind in kinds]
+    return values.fillna(dict.fromkeys(counts, 0)).astype(dict.fromkeys(counts, int))
+
+
+def _segments() -> list[tuple[str, str]]:
+    """View and name of the 18 segments, in the one order of all panels and tables."""
+    return [(str(view), name) for view, names in SEGMENTS.items() for name in names]

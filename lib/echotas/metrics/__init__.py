@@ -26,7 +26,6 @@ from .inference import (
     cluster_bootstrap,
     compare_spread,
     equivalence,
-    hodges_lehmann_shift,
     holm,
     paired_comparison,
     patient_mean,
@@ -46,6 +45,7 @@ from .motion import (
 )
 from .realism import correlation_error
 from .repeated import RepeatedBlandAltman, bland_altman_repeated
+from .shift import hodges_lehmann_interval, hodges_lehmann_shift
 from .smoothness import jerk_mm_per_s3
 from .speed import Speed, measure_ms_per_frame
 
@@ -74,6 +74,7 @@ __all__ = [
     "detect",
     "end_point_error_mm",
     "equivalence",
+    "hodges_lehmann_interval",
     "hodges_lehmann_shift",
     "holm",
     "icc_a1",

@@ -28,6 +28,7 @@ NOT_METRICS = frozenset(
         "compensate_point_drift",  # corrects points
         "equal_arc_weights",  # cuts a line
         "label_weights",  # cuts a line
+        "midwall_error_mm",  # takes the middle of a mesh
         "strain_curve",  # a record of `longitudinal_strain` and `segmental_strain`
         "to_mm",  # converts
     }

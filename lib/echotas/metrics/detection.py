@@ -14,7 +14,11 @@ from jaxtyping import Bool, Float
 from .inference import Interval
 from .resampling import check_resampling, draw_counts, percentile_ends
 
-__all__ = ["Detection", "detect"]
+__all__ = ["MIN_PATIENTS", "Detection", "detect"]
+
+MIN_PATIENTS = 5
+"""Patients that must hold segments of a kind before a rate of them gets an interval. Four patients drawn again and again are
+35 different samples, most of them far from the cohort: percentiles of so few say little about other patients."""
 
 
 @dataclass(frozen=True)
@@ -66,9 +70,10 @@ def detect(
 
     Returns:
         Sensitivity and AUC are NaN if no segment is impaired, specificity and AUC if all are: there is nothing to find, or
-        nothing to spare. The ends of a rate's interval are NaN if fewer than two patients have a segment that it counts
-        (of each kind for the AUC): one patient bounds nothing. Resamples in which a rate is undefined are left out
-        of its interval and counted in `n_undefined`; with one patient in all nothing is resampled.
+        nothing to spare. The ends of a rate's interval are NaN if fewer than `MIN_PATIENTS` patients have a segment that
+        it counts (of each kind for the AUC), and if the rate is exactly 0 or 1: every resample repeats that, and the
+        interval would have no width. Resamples in which a rate is undefined are left out of its interval and counted
+        in `n_undefined`; with one patient in all nothing is resampled.
 
     Raises:
         ValueError: No segment, unequal counts, a strain or threshold that is not finite (leave the segment out and report
@@ -89,7 +94,7 @@ def detect(
         The AUC pools pairs across patients: finding the sick heart counts as much as finding its sick wall.
         The AUC forgives a bias that moves all segments alike; sensitivity at a fixed threshold does not.
         A tracker that never moves calls every segment impaired: sensitivity 1, specificity 0, AUC 0.5.
-        A rate of exactly 0 or 1 has an interval of width zero: percentiles cannot reach beyond what was seen.
+        A rate of exactly 0 or 1 has no interval, and is not certain for it: percentiles cannot reach beyond what was seen.
         Predictive values depend on how many segments are impaired in the cohort and are therefore not given.
 
     Known as:
@@ -116,7 +121,8 @@ def detect(
     ill, well = (int((counts[:, column] > 0).sum()) for column in (1, 3))
     n_segments, n_impaired = len(strain), int(impaired.sum())
     behind = ((ill, n_impaired), (well, n_segments - n_impaired), (n_patients, n_segments))
-    bounded = (ill > 1, well > 1, ill > 1 and well > 1)
+    enough = [count >= MIN_PATIENTS for count in (ill, well, min(ill, well))]
+    bounded = [held and 0 < rate < 1 for held, rate in zip(enough, estimates, strict=True)]
     intervals = [_interval(*row, confidence) for row in zip(estimates, resampled, behind, bounded, strict=True)]
     return Detection(*intervals, float(threshold_percent), n_patients, n_segments, n_impaired, ill)
 

@@ -12,6 +12,8 @@ import pandas as pd
 from jaxtyping import Float
 from scipy import stats
 
+from .shift import hodges_lehmann_interval, hodges_lehmann_shift
+
 __all__ = [
     "Equivalence",
     "Interval",
@@ -21,7 +23,6 @@ __all__ = [
     "cluster_bootstrap",
     "compare_spread",
     "equivalence",
-    "hodges_lehmann_shift",
     "holm",
     "paired_comparison",
     "patient_mean",
@@ -62,6 +63,10 @@ class PairedComparison:
     """Two-sided p value; 1 if all differences are zero."""
     p_holm: float
     """p value adjusted for all methods compared (Holm)."""
+    shift_low: float = float("nan")
+    """Lower end of the 95 % interval of the shift; NaN below six patients."""
+    shift_high: float = float("nan")
+    """Upper end."""
 
 
 @dataclass(frozen=True)
@@ -236,7 +241,15 @@ def paired_comparison(
     tests = {name: _wilcoxon(d, zero_method, method, correction) for name, d in differences.items()}
     adjusted = holm([p for _, p in tests.values()])
     return [
-        PairedComparison(name, len(baseline), hodges_lehmann_shift(differences[name]), statistic, p, float(p_holm))
+        PairedComparison(
+            name,
+            len(baseline),
+            hodges_lehmann_shift(differences[name]),
+            statistic,
+            p,
+            float(p_holm),
+            *hodges_lehmann_interval(differences[name]),
+        )
         for (name, (statistic, p)), p_holm in zip(tests.items(), adjusted, strict=True)
     ]
 
@@ -376,30 +389,6 @@ def holm(p_values: Sequence[float] | np.ndarray) -> Float[np.ndarray, " n_tests"
     adjusted = np.empty_like(p_values)
     adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1)
     return adjusted
-
-
-def hodges_lehmann_shift(differences: Float[np.ndarray, " n_patients"]) -> float:
-    """Median of the means of all pairs of differences (each with itself too): the shift the signed-rank test tests.
-
-    Unit:
-        that of the differences
-
-    Better:
-        no direction
-
-    Formula:
-        median of (d_i + d_j) / 2 over all i <= j
-
-    Pitfalls:
-        Neither the mean nor the median of the differences. One difference per patient; its sign is that of the
-        differences passed in.
-
-    Known as:
-        no other name in the papers read
-    """
-    differences = _one_per_patient("differences", differences)
-    first, second = np.triu_indices(len(differences))
-    return float(np.median((differences[first] + differences[second]) / 2))
 
 
 def patient_mean(values: Float[np.ndarray, " n_values"], patients: Sequence[object] | np.ndarray) -> pd.Series:

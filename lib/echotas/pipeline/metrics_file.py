@@ -1,17 +1,22 @@
-"""`reports/metrics/NAME.json`: the numbers a notebook claims; checked, rounded, sorted, so that bytes compare."""
+"""What a notebook claims: `reports/metrics/NAME.json`, its numbers, and `reports/tables/NAME.csv`, the rows behind them."""
 
 import json
 import math
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from echotas.pipeline import paths
 
-__all__ = ["flatten", "record"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from echotas.pipeline.runs import Run
+
+__all__ = ["flatten", "record", "record_rows"]
 
 
 class _LogsMetrics(Protocol):
@@ -50,6 +55,29 @@ def record(
     if run is not None:
         run.log_metrics(flatten(clean))
     return clean
+
+
+def record_rows(name: str, rows: "pd.DataFrame", run: "Run") -> str:
+    """Write the rows behind a notebook's tables, give them to the run, and say where both are.
+
+    Args:
+        name: File name without suffix, e.g. "30_motion"; the file is `reports/tables/NAME.csv`.
+        rows: One per recording and method; floats are rounded to 4 decimals.
+        run: Run that gets the same file.
+
+    Returns:
+        One Markdown sentence for the notebook.
+    """
+    path = paths.reports() / "tables" / f"{name}.csv"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.tmp")
+    rows.round(4).to_csv(temporary, index=False)
+    os.replace(temporary, path)
+    run.log_artifact(path, "tables")
+    return (
+        f"Where the numbers come from: the {len(rows)} rows of [`tables/{path.name}`](tables/{path.name}), which name their recordings; "
+        f"in MLflow (`make ui`) the run **{run.name}** of experiment `{run.experiment}`."
+    )
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, float]:

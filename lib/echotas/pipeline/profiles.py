@@ -24,7 +24,7 @@ import yaml
 from echotas.pipeline import paths
 from echotas.pipeline.params import ParamsError, load_params, read_yaml
 
-__all__ = ["copy_for", "main", "merged", "prepare", "reproduce"]
+__all__ = ["copy_for", "main", "merged", "outputs_of_stages", "prepare", "reproduce"]
 
 _OWN = ("dvc.lock", "params.yaml")  # the copy has its own
 _MANIFEST = ".synced.json"
@@ -110,7 +110,7 @@ def _synchronise(root: Path, copy: Path) -> None:
     manifest = copy / _MANIFEST
     before: dict[str, str] = json.loads(manifest.read_text(encoding="utf-8")) if manifest.is_file() else {}
     now: dict[str, str] = {}
-    made = _made_by_stages(root)
+    made = outputs_of_stages(root)
     for name in _tracked_files(root):
         if name in _OWN or any(name == out or name.startswith(f"{out}/") for out in made):
             continue
@@ -124,8 +124,8 @@ def _synchronise(root: Path, copy: Path) -> None:
     manifest.write_text(json.dumps(now, indent=0, sort_keys=True), encoding="utf-8")
 
 
-def _made_by_stages(root: Path) -> set[str]:
-    """Outputs of the last run in the working tree; reports that no stage makes (`make bench`) are not among them."""
+def outputs_of_stages(root: Path) -> set[str]:
+    """Outputs of the last run in a working tree; reports that no stage makes (`make bench`) are not among them."""
     lock = root / "dvc.lock"
     stages = yaml.safe_load(lock.read_text(encoding="utf-8")).get("stages", {}) if lock.is_file() else {}
     return {out["path"] for stage in stages.values() for out in stage.get("outs", [])}

@@ -130,6 +130,16 @@ class Run:
             self._client.log_batch(self.run_id, params=items[i : i + 100])
         self._open = True
 
+    @property
+    def name(self) -> str:
+        """What tells the run apart in a list."""
+        return self._entry["name"]
+
+    @property
+    def experiment(self) -> str:
+        """The experiment it belongs to."""
+        return self._entry["experiment"]
+
     def log_metrics(self, values: Mapping[str, float], volatile: bool = False) -> None:
         """Final numbers.
 

@@ -5,8 +5,10 @@ apical view gives six segments; with 16 and 17 there are the AHA's four.
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Colormap, Normalize
@@ -19,7 +21,7 @@ from echotas.strain.segment_models import segment_model
 
 from .style import strain_color, strain_norm, styled
 
-__all__ = ["bullseye", "bullseyes", "draw_bullseye"]
+__all__ = ["TIMING_SCALES", "bullseye", "bullseyes", "draw_bullseye"]
 
 SixPerView = Mapping[View | str, np.ndarray]
 
@@ -36,6 +38,26 @@ _RING = {"basal": (0.72, 1.0), "mid": (0.44, 0.72), "apical": (0.1, 0.44)}
 _APICAL_ANGLE_DEG = {"anterior": 90, "septal": 180, "inferior": 270, "lateral": 0}
 _CAP = 0.17  # radius of the seventeenth segment
 
+# No strain is nearly white on the scale of strain, so that white cannot mean "nothing here".
+MISSING_COLOR = "#DDDDDD"
+
+TIMING_SCALES: dict[str, dict[str, Any]] = {
+    "time_to_peak_ms": {
+        "label": "time from ED to peak (ms)",
+        "norm": Normalize(250, 500),
+        "cmap": colormaps["cividis"],
+        "missing": "never shortens",
+    },
+    "post_systolic_percent": {
+        "label": "post-systolic index (%)",
+        "norm": Normalize(0, 60),
+        "cmap": colormaps["cividis"],
+        "missing": "never shortens",
+    },
+}
+"""Label, fixed scale and colours of the timing of segments by quantity of `evaluation.curves.timing_values`, as arguments of
+`bullseyes`. Healthy segments peak at about 300-400 ms and shorten little after end-systole."""
+
 
 @styled
 def bullseye(
@@ -47,11 +69,12 @@ def bullseye(
     cmap: Colormap | None = None,
     number_format: str = ".0f",
     n_segments: int = 18,
+    missing: str = "not measured",
 ) -> Figure:
     """Bull's-eye of one patient.
 
     Args:
-        values: Six values per apical view, base -> apex -> base; missing views stay white and empty.
+        values: Six values per apical view, base -> apex -> base; missing views and NaN stay grey and empty.
         accepted: Six flags per view; rejected segments keep their number and are hatched. All accepted, if None.
         title: Title of the figure.
         label: What the colour bar shows, with unit.
@@ -60,12 +83,13 @@ def bullseye(
         number_format: Format of the number in each segment.
         n_segments: 18, 17 or 16 (`strain.segment_model`): a segment made of two is rejected if either is, and empty if either view
             is missing; the cap of the 17 is derived.
+        missing: Why a segment is grey, for the note below.
 
     Raises:
         ValueError: A view has no segments, or has not six values, or there is no such model.
     """
     kept = {"": accepted} if accepted else None
-    return bullseyes({"": values}, kept, title, label, norm, cmap, number_format, n_segments)
+    return bullseyes({"": values}, kept, title, label, norm, cmap, number_format, n_segments, missing)
 
 
 @styled
@@ -78,6 +102,7 @@ def bullseyes(
     cmap: Colormap | None = None,
     number_format: str = ".0f",
     n_segments: int = 18,
+    missing: str = "not measured",
 ) -> Figure:
     """Bull's-eyes side by side with one colour scale, one per name (truth, tracker, reader).
 
@@ -96,16 +121,17 @@ def bullseyes(
     for axes, (name, of_views) in zip(grid.flat, values.items(), strict=False):
         kept = (accepted or {}).get(name) or {}
         any_rejected |= draw_bullseye(axes, of_views, kept, norm, cmap, number_format, n_segments)
-        any_missing |= set(of_views) < set(SEGMENTS)
+        any_missing |= bool(np.isnan(list(segment_model(of_views, n_segments).values())).any())
         axes.set_title(name, pad=4)
+    ends = "max" if norm.vmin == 0 else "both"  # what starts at zero never goes below
     bar = figure.colorbar(
-        ScalarMappable(norm, cmap), ax=grid, label=label, shrink=0.8, extend="both", spacing="proportional"
+        ScalarMappable(norm, cmap), ax=grid, label=label, shrink=0.8, extend=ends, spacing="proportional"
     )
     if norm.vmin < -1 < 1 < norm.vmax and isinstance(norm, type(strain_norm())):
         bar.set_ticks([-25, -20, -15, -10, -5, 0, 5])
     if title:
         figure.suptitle(title)
-    notes = ["hatched: rejected by the reader"] * any_rejected + ["white: not measured"] * any_missing
+    notes = ["hatched: rejected by the reader"] * any_rejected + [f"grey: {missing}"] * any_missing
     notes += ["apical cap: mean of the four apical segments"] * (n_segments == 17)
     if notes:
         figure.supxlabel(", ".join(notes), fontsize=8)
@@ -131,7 +157,7 @@ def draw_bullseye(
     for name, (inner, outer, start, stop) in _places(n_segments).items():
         value = cells[name]
         shown = bool(np.isfinite(value))
-        color = cmap(norm(value)) if shown else "white"
+        color = cmap(norm(value)) if shown else MISSING_COLOR
         rejected = shown and kept[name] < 1
         any_rejected |= rejected
         wedge = Wedge((0, 0), outer, start, stop, width=outer - inner, fc=color, ec="0.25", lw=0.8)
@@ -146,7 +172,7 @@ def draw_bullseye(
             axes.text(
                 middle * np.cos(turn),
                 middle * np.sin(turn),
-                format(value, number_format),
+                _number(value, number_format),
                 ha="center",
                 va="center",
                 fontsize=8,
@@ -168,6 +194,12 @@ def draw_bullseye(
             rotation_mode="default",
         )
     return any_rejected
+
+
+def _number(value: float, number_format: str) -> str:
+    """The value without the sign of a zero: "-0" reads as if something shortened."""
+    text = format(value, number_format)
+    return text if any(digit in text for digit in "123456789") else text.removeprefix("-")
 
 
 def _places(n_segments: int) -> dict[str, tuple[float, float, float, float]]:

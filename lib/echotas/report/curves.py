@@ -22,8 +22,11 @@ def strain_curves(
     accepted: Bool[np.ndarray, "6"] | None = None,
     reference: StrainCurve | None = None,
     title: str = "",
+    es_name: str = "ES",
 ) -> Figure:
     """Six segment curves and the bold global curve of one recording, with ED, ES and the peak marked.
+
+    A segment's own peak is marked where it comes after ES (post-systolic shortening).
 
     Args:
         curve: Strain in percent.
@@ -31,13 +34,14 @@ def strain_curves(
         accepted: Segments the reader accepted; the others are drawn thin, pale and marked "rejected".
         reference: Global curve to draw beside it (the truth), dotted.
         title: Title of the figure.
+        es_name: What the line at ES is called: "ES (AVC)", if it is aortic valve closure, as in virtual patients' truth.
 
     Raises:
         ValueError: `accepted` has not six values.
     """
     figure = Figure(figsize=(7.4, 4.0), layout="constrained")
     axes = figure.add_subplot()
-    draw_strain_curves(axes, curve, view, accepted, reference)
+    draw_strain_curves(axes, curve, view, accepted, reference, es_name)
     axes.set_title(title)
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
@@ -49,6 +53,7 @@ def draw_strain_curves(
     view: View | str = View.OTHER,
     accepted: Bool[np.ndarray, "6"] | None = None,
     reference: StrainCurve | None = None,
+    es_name: str = "ES",
 ) -> None:
     """The curves of `strain_curves` into axes, without a legend."""
     accepted = np.ones(6, dtype=bool) if accepted is None else np.asarray(accepted, dtype=bool)
@@ -73,7 +78,8 @@ def draw_strain_curves(
     axes.plot(
         time_ms[peak], curve.global_percent[peak], "o", mfc="white", mec="black", zorder=4, label="peak of the global"
     )
-    _mark_events(axes, curve)
+    _mark_late_peaks(axes, curve, accepted)
+    _mark_events(axes, curve, es_name)
     axes.set(xlabel="time from ED (ms)", ylabel="longitudinal strain (%)")
 
 
@@ -119,7 +125,7 @@ def global_curves(curves: Mapping[str, StrainCurve | Sequence[StrainCurve]], tit
 
     Args:
         curves: Strain by tracker name ("truth" and "reader" included): one recording, or several, drawn as thin lines.
-            ED and ES are marked if all curves agree on them.
+            ED and ES are those of "truth", if it is one recording, else marked if all curves agree on them.
         title: Title of the figure.
 
     Raises:
@@ -137,9 +143,10 @@ def global_curves(curves: Mapping[str, StrainCurve | Sequence[StrainCurve]], tit
             weight = {"lw": 2.5 if name == "truth" else 1.5} if len(items) == 1 else {"lw": 0.8, "alpha": 0.6}
             axes.plot(_time_ms(item), item.global_percent, look.line, color=look.color, label=label, **weight)
     together = [item for items in every.values() for item in items]
-    events = {(item.times_s[item.es_frame] - item.times_s[item.ed_frame]).round(4) for item in together}
+    marked = every["truth"] if every.get("truth") else together
+    events = {(item.times_s[item.es_frame] - item.times_s[item.ed_frame]).round(4) for item in marked}
     if len(events) == 1:
-        _mark_events(axes, together[0])
+        _mark_events(axes, marked[0])
     else:
         axes.axhline(0, color="0.6", lw=0.8, zorder=0.5)
     axes.set(xlabel="time from ED (ms)", ylabel="global longitudinal strain (%)", title=title)
@@ -151,12 +158,24 @@ def _time_ms(curve: StrainCurve) -> np.ndarray:
     return 1000 * (curve.times_s - curve.times_s[curve.ed_frame])
 
 
-def _mark_events(axes: Axes, curve: StrainCurve) -> None:
+def _mark_late_peaks(axes: Axes, curve: StrainCurve, accepted: np.ndarray) -> None:
+    look = {"marker": "v", "ms": 5, "mec": "black", "mew": 0.6, "ls": "none"}
+    peaks = curve.ed_frame + np.argmin(curve.segment_percent[:, curve.ed_frame :], axis=1)
+    lowest = curve.segment_percent[np.arange(6), peaks]
+    late = np.flatnonzero((peaks > curve.es_frame) & (lowest < 0))
+    for i in late:
+        shade = 1 if accepted[i] else 0.45
+        axes.plot(_time_ms(curve)[peaks[i]], lowest[i], mfc=SEGMENT_COLORS[i], alpha=shade, zorder=4, **look)
+    if len(late):
+        axes.plot([], [], mfc="white", label="peak of a segment, after ES", **look)
+
+
+def _mark_events(axes: Axes, curve: StrainCurve, es_name: str = "ES") -> None:
     axes.axhline(0, color="0.6", lw=0.8, zorder=0.5)
     # Room above the curves for the names of the events.
     low, high = axes.get_ylim()
     axes.set_ylim(low, high + 0.08 * (high - low))
-    for name, frame in (("ED", curve.ed_frame), ("ES", curve.es_frame)):
+    for name, frame in (("ED", curve.ed_frame), (es_name, curve.es_frame)):
         at = _time_ms(curve)[frame]
         axes.axvline(at, color="0.4", lw=1, ls=(0, (4, 2)))
         axes.annotate(

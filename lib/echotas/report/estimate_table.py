@@ -11,7 +11,7 @@ __all__ = ["BLIND_CONTROLS", "estimate_table"]
 
 BLIND_CONTROLS = ("frozen", "mean_motion")
 """Controls that never look at the image."""
-UNRANKED = ("n", "sd_true", "predicted", "rmse")
+UNRANKED = ("n", "sd_true", "predicted", "rmse", "jerk")
 
 
 def estimate_table(

@@ -73,8 +73,8 @@ def leaderboard_markdown(
 ) -> str:
     """Results of all trackers as one Markdown table, best tracker bold, controls named and never ranked.
 
-    A control (frozen points, mean motion, reader) that reaches or beats the best tracker in a column is marked there
-    with `(!)` and a note says so: a tracker that ignores the image would score as well.
+    Every ranked number that a control without the truth (frozen points, mean motion) reaches or beats is marked with `(!)`, and
+    a note names those controls: a tracker that ignores the image would score as well.
 
     Args:
         rows: One mapping per tracker: "tracker" (name), optionally "control" (bool), "uses_truth" (bool: a control that
@@ -105,6 +105,8 @@ def leaderboard_markdown(
         _row(["---", *(["---:"] if with_n else []), *("---:" for _ in columns)]),
     ]
     best = {column.key: min(_losses(ranked, column), default=np.nan) for column in columns}
+    blind = [row for row in controls if not row.get("uses_truth")]
+    reach = {column.key: min(_losses(blind, column), default=np.nan) for column in columns}
     warned: dict[str, list[str]] = {}
     for row in [*ranked, *controls]:
         is_control = bool(row.get("control"))
@@ -120,15 +122,16 @@ def leaderboard_markdown(
             loss = _loss(row, column)
             if not is_control and loss == best[column.key]:
                 text = f"**{text}**"
-            elif is_control and not row.get("uses_truth") and loss <= best[column.key]:
+            if not is_control and loss >= reach[column.key]:
                 text += " (!)"
-                warned.setdefault(column.title, []).append(str(row["tracker"]))
+                strong = [str(item["tracker"]) for item in blind if _loss(item, column) <= loss]
+                warned[column.title] = list(dict.fromkeys([*warned.get(column.title, []), *strong]))
             cells.append(text)
         lines.append(_row(cells))
     text = "\n".join(lines) + "\n"
     if warned:
         reached = "; ".join(f"{title}: {', '.join(controls)}" for title, controls in warned.items())
-        text += f"\n(!) reached by a control, so not evidence of tracking by itself. {reached}.\n"
+        text += f"\n(!) a control that never looks at the image does as well, so this number is no evidence of tracking. {reached}.\n"
     return text
 
 

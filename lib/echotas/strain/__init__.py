@@ -22,7 +22,7 @@ from .regional import (
 )
 from .segment_models import segment_model
 from .timing import mechanical_dispersion_ms, post_systolic_index, time_to_peak_s
-from .uncertainty import strain_error_percent
+from .uncertainty import midwall_error_mm, strain_error_percent
 
 __all__ = [
     "DriftFree",
@@ -45,6 +45,7 @@ __all__ = [
     "longitudinal_strain",
     "mapse_mm",
     "mechanical_dispersion_ms",
+    "midwall_error_mm",
     "post_systolic_index",
     "segment_lengths",
     "segment_model",

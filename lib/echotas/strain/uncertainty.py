@@ -15,7 +15,18 @@ from jaxtyping import Float
 from .length import check_frame, check_line
 from .regional import segment_lengths
 
-__all__ = ["length_error_mm", "strain_error_percent"]
+__all__ = ["length_error_mm", "midwall_error_mm", "strain_error_percent"]
+
+
+def midwall_error_mm(
+    error_mm: Float[np.ndarray, "n_frames n_points"], n_long: int, n_rad: int
+) -> Float[np.ndarray, "n_frames n_long"]:
+    """Standard error of the centre line of a mesh, from that of its points (longitudinal slow, radial fast).
+
+    With an even number of radial points the centre is the mean of two; their errors are taken as one, which is the cautious way.
+    """
+    error = np.asarray(error_mm).reshape(-1, n_long, n_rad)
+    return (error[:, :, (n_rad - 1) // 2] + error[:, :, n_rad // 2]) / 2
 
 
 def length_error_mm(

@@ -58,7 +58,6 @@ def smooth_local_linear(
     offset = (points[None] - points[:, None]) / sigma  # (at, from, 2)
     kernel = np.exp(-0.5 * (offset**2).sum(-1)) * weights
     basis = np.concatenate([np.ones((*kernel.shape, 1)), offset], axis=-1)
-    weighted = kernel[..., None] * basis
-    normal = np.einsum("ijk,ijl->ikl", weighted, basis)
-    target = np.einsum("ijk,jv->ikv", weighted, values)
+    weighted = (kernel[..., None] * basis).swapaxes(1, 2)  # (at, basis, from)
+    normal, target = weighted @ basis, weighted @ values
     return (np.linalg.pinv(normal, rcond=1e-10, hermitian=True) @ target)[:, 0]

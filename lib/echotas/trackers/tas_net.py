@@ -29,6 +29,7 @@ from echotas.trackers.pretrained import TAS_NET_RELEASED
 
 __all__ = [
     "SMALL_CORE",
+    "SMOOTHING_MM",
     "TasNet",
     "TasNetConfig",
     "TasNetTracker",
@@ -55,6 +56,8 @@ SMALL_CORE = CoTrackerConfig(
     head_std=1e-3,
 )
 """Core that trains from scratch in minutes on two cores."""
+SMOOTHING_MM = 4.0
+"""Of 1.5, 2.5, 4 and 6 mm the smallest with the lowest error, on 17 recordings of the laptop cohort."""
 
 
 @dataclass(frozen=True)
@@ -105,9 +108,8 @@ class TasNet(nn.Module):
         self.core = CoTracker(config.core)
         self.mesh_embedding = _mesh_mlp(config) if config.mesh_embedding else None
         self.error_head = ErrorHead(config.core.feature_width) if config.error_head else None
-        if (
-            config.error_head
-        ):  # from `training.calibration`; until then the head's own word, errors of one third of the wall
+        if config.error_head:
+            # From `training.calibration`; until then the head's own word, and errors that go together over a third of the wall.
             self.register_buffer("error_scale", torch.ones(()))
             self.register_buffer("error_length", torch.full((), 1 / 3))
 
@@ -179,7 +181,7 @@ class TasNetTracker(Tracker):
         n_iterations: int = 3,
         config: TasNetConfig | Mapping[str, Any] | None = None,
         seed: int = 0,
-        smoothing_mm: float = 4.0,
+        smoothing_mm: float = SMOOTHING_MM,
         device: str = "cpu",
     ) -> None:
         if not (isinstance(smoothing_mm, int | float) and smoothing_mm >= 0):
@@ -199,10 +201,10 @@ class TasNetTracker(Tracker):
         self.n_iterations, self.device, self.smoothing_mm = n_iterations, device, float(smoothing_mm)
 
     @classmethod
-    def from_network(cls, network: TasNet, n_iterations: int = 3) -> "TasNetTracker":
+    def from_network(cls, network: TasNet, n_iterations: int = 3, smoothing_mm: float = 0.0) -> "TasNetTracker":
         """Tracker around a network in memory, e.g. to validate during training; the network is used as it is."""
         tracker = cls.__new__(cls)
-        tracker.network, tracker.n_iterations, tracker.smoothing_mm = network, n_iterations, 0.0
+        tracker.network, tracker.n_iterations, tracker.smoothing_mm = network, n_iterations, smoothing_mm
         tracker.device = next(network.parameters()).device
         return tracker
 

@@ -10,10 +10,16 @@ __all__ = ["AugmentConfig", "draw_geometry", "draw_sway", "vary_grey_levels"]
 
 @dataclass(frozen=True)
 class AugmentConfig:
-    """Ranges of the augmentation."""
+    """Ranges of the augmentation.
+
+    The affine motion augmentation of the impartial-motion paper (SpeckNet), which makes every direction of motion equally likely,
+    is `rotation_deg=120`, `flip=0.5`, `flip_depth=0.5` and a shear.
+    """
 
     rotation_deg: float = 15.0
     """Rotation, uniform in +- this."""
+    shear: float = 0.0
+    """Shift across the beam per unit of depth, uniform in +- this."""
     zoom: tuple[float, float] = (0.9, 1.15)
     """Zoom common to both axes, uniform."""
     stretch: float = 0.08
@@ -22,6 +28,8 @@ class AugmentConfig:
     """Shift of the mesh centre from the grid centre, uniform in +- this per axis."""
     flip: float = 0.5
     """Probability of a left-right flip."""
+    flip_depth: float = 0.0
+    """Probability of a flip of near and far."""
     gain: tuple[float, float] = (0.75, 1.25)
     """Factor on the grey levels."""
     offset: float = 15.0
@@ -43,11 +51,22 @@ class AugmentConfig:
             object.__setattr__(self, name, (float(low), float(high)))
             if not 0 < low <= high:
                 raise ValueError(f"{name} must be a range of positive numbers, got {(low, high)}")
-        for name in ("rotation_deg", "stretch", "shift_mm", "offset", "sway_mm", "sway_deg", "sway_stretch", "noise"):
+        for name in (
+            "rotation_deg",
+            "shear",
+            "stretch",
+            "shift_mm",
+            "offset",
+            "sway_mm",
+            "sway_deg",
+            "sway_stretch",
+            "noise",
+        ):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} must be >= 0, got {getattr(self, name)}")
-        if not 0 <= self.flip <= 1:
-            raise ValueError(f"flip must be in [0, 1], got {self.flip}")
+        for name in ("flip", "flip_depth"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} must be in [0, 1], got {getattr(self, name)}")
 
 
 def draw_geometry(
@@ -64,7 +83,11 @@ def draw_geometry(
     shift = rng.uniform(-config.shift_mm, config.shift_mm, 2) / pixel_mm
     mirror = -1.0 if rng.random() < config.flip else 1.0
     rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    linear = rotation @ np.diag(zoom * [mirror, 1.0]) @ np.diag(np.array(spacing_mm) / pixel_mm)
+    # Drawn last and only where asked for: without them the draws are those of trainings from before them.
+    shear = rng.uniform(-config.shear, config.shear) if config.shear else 0.0
+    upside_down = -1.0 if config.flip_depth and rng.random() < config.flip_depth else 1.0
+    linear = rotation @ np.array([[1.0, shear], [0.0, 1.0]]) @ np.diag(zoom * [mirror, upside_down])
+    linear = linear @ np.diag(np.array(spacing_mm) / pixel_mm)
     middle = (points_px.min(0) + points_px.max(0)) / 2
     centre = np.array([(size[1] - 1) / 2, (size[0] - 1) / 2])
     return np.concatenate([linear, (centre + shift - linear @ middle)[:, None]], axis=1)

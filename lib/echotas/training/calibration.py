@@ -10,9 +10,10 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from echotas.records import Mesh
 from echotas.strain.regional import segment_lengths, segment_weights
-from echotas.strain.uncertainty import length_error_mm
-from echotas.trackers.tas_net import TasNet, TasNetTracker
+from echotas.strain.uncertainty import length_error_mm, midwall_error_mm
+from echotas.trackers.tas_net import SMOOTHING_MM, TasNet, TasNetTracker
 from echotas.training.dataset import TrainingSequence
 
 __all__ = ["LENGTHS", "calibrate", "fit_error_law"]
@@ -59,7 +60,7 @@ def fit_error_law(lines: Iterable[TrackedLine]) -> tuple[float, float]:
 
 
 def calibrate(model: TasNet, sequences: Iterable[TrainingSequence], n_iterations: int) -> tuple[float, float]:
-    """Set `error_scale` and `error_length` of a network from held-out cines; returns both.
+    """Set `error_scale` and `error_length` of a network from held-out cines, tracked as by default; returns both.
 
     Args:
         model: With an error head; in evaluation mode while this runs.
@@ -68,17 +69,16 @@ def calibrate(model: TasNet, sequences: Iterable[TrainingSequence], n_iterations
     """
     with torch.no_grad():
         model.error_scale.fill_(1.0)
-    tracker = TasNetTracker.from_network(model, n_iterations)
+    tracker = TasNetTracker.from_network(model, n_iterations, SMOOTHING_MM)
     lines = []
     for sequence in sequences:
         cine, shape = sequence.cine, sequence.mesh_px.shape
         limit = np.array(cine.frames.shape[:0:-1]) - 1.0
         query = np.clip(sequence.mesh_px[sequence.es_frame].reshape(-1, 2), 0, limit)
         tracks = tracker.track(cine, query, sequence.es_frame, sequence.mesh_uv)
-        middle, spacing = shape[2] // 2, np.array(sequence.spacing_mm)
-        found = tracks.points_px.reshape(shape)[:, :, middle] * spacing
-        error = tracks.error_mm.reshape(shape[:3])[:, :, middle]
-        lines.append(TrackedLine(found, sequence.mesh_px[:, :, middle] * spacing, error, sequence.es_frame))
+        found, true = (Mesh(points.reshape(shape)).midwall_px for points in (tracks.points_px, sequence.mesh_px))
+        spacing, error = np.array(sequence.spacing_mm), midwall_error_mm(tracks.error_mm, *shape[1:3])
+        lines.append(TrackedLine(found * spacing, true * spacing, error, sequence.es_frame))
     scale, length = fit_error_law(lines)
     with torch.no_grad():
         model.error_scale.fill_(scale)

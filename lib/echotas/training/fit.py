@@ -3,7 +3,8 @@
 import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from echotas.training.loop import Callback, LoopConfig, OtherTraining
 from echotas.training.processes import is_main_process
 from echotas.training.tas_net import OnValidation, TrainConfig, train
 
-__all__ = ["Fit", "fit", "split_patients"]
+__all__ = ["Fit", "FitRequest", "fit", "split_patients"]
 
 
 @dataclass(frozen=True)
@@ -53,38 +54,47 @@ def split_patients(paths: Sequence[Path], n_validation: int) -> tuple[list[Path]
     return [p for p in paths if patients[p] not in held_out], [p for p in paths if patients[p] in held_out]
 
 
+@dataclass(frozen=True)
+class FitRequest:
+    """What to fit to what."""
+
+    training: Sequence[Path]
+    """Recording files."""
+    validation: Sequence[Path]
+    """Recording files of other patients."""
+    out: Path
+    """Folder for the fitted file and `curve.csv`; its bytes depend on data, settings and seed only."""
+    seed: int = 0
+    """Run seed."""
+    n_steps: int = 0
+    """Optimiser steps."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """Fields of `LoopConfig`, `ClipConfig`, `AugmentConfig` and `TrainConfig` by name; defaults where left out."""
+    model: Mapping[str, Any] = field(default_factory=dict)
+    """Sizes of the network, keys of its configuration."""
+    initial: str | Path | None = None
+    """Fitted file to go on from."""
+    checkpoints: Path | None = None
+    """Folder for the resumable state; `out` if None. The state of another training is discarded."""
+    callback: Callback | None = None
+    """Called with (steps made, values)."""
+    n_workers: int = 1
+    """Processes that share the clips of a step; the result does not depend on it."""
+    on_validation: OnValidation | None = None
+    """Called with (steps made, validation cine, its tracks), e.g. to draw them."""
+
+
 def fit(
-    tracker: str,
-    training: Sequence[Path],
-    validation: Sequence[Path],
-    out: str | Path,
-    *,
-    seed: int = 0,
-    n_steps: int = 0,
-    settings: Mapping[str, Any] | None = None,
-    model: Mapping[str, Any] | None = None,
-    initial: str | Path | None = None,
-    checkpoints: str | Path | None = None,
-    callback: Callback | None = None,
-    n_workers: int = 1,
-    on_validation: OnValidation | None = None,
-) -> Fit:
+    tracker: str, training: Sequence[Path], validation: Sequence[Path], out: str | Path, **request: Any
+) -> Fit:  # fmt: skip
     """Fit a tracker to recordings with their meshes.
 
     Args:
         tracker: Name in the registry.
         training: Recording files.
         validation: Recording files of other patients.
-        out: Folder for the fitted file and `curve.csv`; its bytes depend on data, settings and seed only.
-        seed: Run seed.
-        n_steps: Optimiser steps.
-        settings: Fields of `LoopConfig`, `ClipConfig`, `AugmentConfig` and `TrainConfig` by name; defaults where left out.
-        model: Sizes of the network, keys of its configuration.
-        initial: Fitted file to go on from.
-        checkpoints: Folder for the resumable state; `out` if None. The state of another training is discarded.
-        callback: Called with (steps made, values).
-        n_workers: Processes that share the clips of a step; the result does not depend on it.
-        on_validation: Called with (steps made, validation cine, its tracks), e.g. to draw them.
+        out: Folder for the fitted file and `curve.csv`.
+        request: What else a `FitRequest` holds.
 
     Raises:
         ValueError: The tracker does not learn, or a setting is unknown; the message names it.
@@ -93,76 +103,50 @@ def fit(
         raise ValueError(f"tracker must be one that learns ({', '.join(_FITTERS)}), got {tracker!r}")
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
-    result = _FITTERS[tracker](
-        list(training), list(validation), out, seed, n_steps, dict(settings or {}), dict(model or {}), initial,
-        Path(checkpoints or out), callback, n_workers, on_validation,
-    )  # fmt: skip
+    result = _FITTERS[tracker](FitRequest(list(training), list(validation), out, **request))
     shown = result.curve.drop(columns=["seconds"], errors="ignore")
     if is_main_process():
         shown.round(6).to_csv(out / "curve.csv", index=False)
     return result
 
 
-def _fit_mean_motion(
-    training,
-    validation,
-    out,
-    seed,
-    n_steps,
-    settings,
-    model,
-    initial,
-    checkpoints,
-    callback,
-    n_workers,
-    on_validation,
-) -> Fit:
-    recordings = (read_recording(path) for path in training)
-    path = out / fitted_file("mean_motion")
+def _fit_mean_motion(request: FitRequest) -> Fit:
+    recordings = (read_recording(path) for path in request.training)
+    path = request.out / fitted_file("mean_motion")
     fit_mean_motion(((item.cine, item.mesh) for item in recordings), path)
     return Fit(path, pd.DataFrame(), 0, 0.0)
 
 
-def _fit_tas_net(
-    training,
-    validation,
-    out,
-    seed,
-    n_steps,
-    settings,
-    model,
-    initial,
-    checkpoints,
-    callback,
-    n_workers,
-    on_validation,
-) -> Fit:
-    loop, clips, augment, rest = _distribute(settings, (LoopConfig, ClipConfig, AugmentConfig, TrainConfig))
+def _fit_tas_net(request: FitRequest) -> Fit:
+    loop, clips, augment, rest = _distribute(request.settings, (LoopConfig, ClipConfig, AugmentConfig, TrainConfig))
     config = TrainConfig(
-        seed=seed,
-        model=TasNetConfig(**_distribute(model, (TasNetConfig,))[0]),
-        loop=LoopConfig(**loop, n_steps=n_steps),
+        seed=request.seed,
+        model=TasNetConfig(**_distribute(request.model, (TasNetConfig,))[0]),
+        loop=LoopConfig(**loop, n_steps=request.n_steps),
         clips=ClipConfig(**clips),
         augment=AugmentConfig(**augment),
         **rest,
     )
-    sequences = [[load_sequence(path) for path in paths] for paths in (training, validation)]
+    sequences = [[load_sequence(path) for path in paths] for paths in (request.training, request.validation)]
+    checkpoints = Path(request.checkpoints or request.out)
+    run = partial(
+        train, config, *sequences, checkpoints, request.initial, request.callback, request.n_workers, request.on_validation
+    )  # fmt: skip
     try:
-        result = train(config, *sequences, checkpoints, initial, callback, n_workers, on_validation)
+        result = run()
     except OtherTraining:
         shutil.rmtree(checkpoints)  # the state of other data or settings is of no use to anyone
-        result = train(config, *sequences, checkpoints, initial, callback, n_workers, on_validation)
-    path = out / fitted_file("tas_net")
-    if not is_main_process():
-        return Fit(path, result.curve, result.n_steps, result.seconds)
-    shutil.copyfile(result.weights_path, path.with_suffix(".tmp"))
-    os.replace(path.with_suffix(".tmp"), path)
+        result = run()
+    path = request.out / fitted_file("tas_net")
+    if is_main_process():
+        shutil.copyfile(result.weights_path, path.with_suffix(".tmp"))
+        os.replace(path.with_suffix(".tmp"), path)
     return Fit(path, result.curve, result.n_steps, result.seconds)
 
 
 def _distribute(settings: Mapping[str, Any], kinds: Sequence[type]) -> list[dict[str, Any]]:
     """Each setting to the first of the settings classes that has a field of its name; lists become tuples."""
-    known = [[field.name for field in fields(kind)] for kind in kinds]
+    known = [[item.name for item in fields(kind)] for kind in kinds]
     parts: list[dict[str, Any]] = [{} for _ in kinds]
     for name, value in settings.items():
         owners = [index for index, names in enumerate(known) if name in names]
@@ -173,4 +157,4 @@ def _distribute(settings: Mapping[str, Any], kinds: Sequence[type]) -> list[dict
     return parts
 
 
-_FITTERS: dict[str, Callable[..., Fit]] = {"mean_motion": _fit_mean_motion, "tas_net": _fit_tas_net}
+_FITTERS: dict[str, Callable[[FitRequest], Fit]] = {"mean_motion": _fit_mean_motion, "tas_net": _fit_tas_net}

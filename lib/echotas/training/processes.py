@@ -15,13 +15,13 @@ __all__ = ["ProcessGroupGradient", "is_main_process", "join_process_group", "pro
 
 
 def process_count() -> int:
-    """Processes of this training; 1 without torchrun."""
-    return int(os.environ.get("WORLD_SIZE", "1"))
+    """Processes of this training; 1 without torchrun, whatever another launcher has put into the environment."""
+    return int(os.environ.get("WORLD_SIZE", "1")) if dist.is_torchelastic_launched() else 1
 
 
 def is_main_process() -> bool:
     """Whether this one validates and writes."""
-    return os.environ.get("RANK", "0") == "0"
+    return process_count() == 1 or os.environ.get("RANK", "0") == "0"
 
 
 def join_process_group() -> torch.device:
