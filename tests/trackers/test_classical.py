@@ -37,7 +37,9 @@ def test_smoothing_removes_most_of_the_noise():
     assert smooth_local_linear(place, noise, np.ones(200), 6.0).std() < 0.4 * noise.std()
 
 
-@pytest.mark.parametrize(("name", "bias"), [("lucas_kanade", 0.01), ("lucas_kanade_mesh", 0.01), ("farneback", 0.02)])
+@pytest.mark.parametrize(
+    ("name", "bias"), [("lucas_kanade", 0.01), ("lucas_kanade_mesh", 0.01), ("farneback", 0.02), ("dis", 0.02)]
+)
 def test_uniform_contraction_keeps_its_strain(name, bias):
     image = texture(160, 160)
     row, column = np.mgrid[:120, :120].astype(float)

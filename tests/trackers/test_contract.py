@@ -8,7 +8,7 @@ from echotas.trackers import available, create
 
 from .conftest import as_cine, horseshoe, mesh_uv, translated
 
-CLASSICAL = ("block_matching", "farneback", "lucas_kanade", "lucas_kanade_mesh")
+CLASSICAL = ("block_matching", "farneback", "dis", "lucas_kanade", "lucas_kanade_mesh")
 NETWORKS = ("tas_net", "tas_net_pretrained", "tas_net_released")
 QUERY = horseshoe().reshape(-1, 2)
 UV = mesh_uv()

@@ -8,8 +8,8 @@ import pytest
 from scipy.ndimage import gaussian_filter, map_coordinates
 
 from echotas.readers import write_contour
-from echotas.records import Cine, Sector, Tracks
-from echotas.your_cine import Contour, analyse, read_contour
+from echotas.records import Cine, Mesh, Sector, Tracks
+from echotas.your_cine import Contour, accepted_segments, analyse, read_contour
 
 SIZE = (140, 160)
 ED, ES, END = 0, 6, 12
@@ -140,6 +140,61 @@ def test_ed_of_the_file_and_r_waves_are_used(cine):
     assert (from_ecg.ed_frame, from_ecg.ed_source, from_ecg.end_frame) == (3, "R wave", 11)
 
 
+def test_es_is_given_or_of_the_line_or_of_the_file(cine):
+    stated = replace(cine, es_frame=5)
+    common = {"tracker": Swelling(), "wall_thickness_mm": 8, "ed_frame": ED}
+    given = analyse(stated, centre_line(), ES, contour_frame=ES, **common)
+    drawn = analyse(stated, centre_line(), None, contour_frame=ES, **common)
+    file = analyse(stated, centre_line(), None, **common)
+    found = [(item.es_frame, item.es_source) for item in (given, drawn, file)]
+    assert found == [(ES, "given"), (ES, "drawn line"), (5, "file")]
+    assert drawn.summary()["es_source"] == "drawn line"
+
+
+def test_heart_rate_is_the_files_or_that_of_the_beat(cine):
+    given = {"wall_thickness_mm": 8, "ed_frame": ED}
+    beat = analyse(cine, centre_line(), ES, Swelling(), end_frame=END, **given)
+    assert beat.heart_rate_bpm == pytest.approx(60 * 50 / END)
+    assert analyse(cine, centre_line(), ES, Swelling(), **given).heart_rate_bpm is None
+    stated = replace(cine, meta={"heart_rate_bpm": 61})
+    assert analyse(stated, centre_line(), ES, Swelling(), **given).heart_rate_bpm == 61
+    played = replace(cine, meta={"frame_rate_source": "container"})
+    assert analyse(played, centre_line(), ES, Swelling(), end_frame=END, **given).heart_rate_bpm is None
+
+
+def test_a_segment_that_does_not_close_is_told_unless_rejected(cine):
+    result = analyse(cine, centre_line(), ES, Swelling(), wall_thickness_mm=8, ed_frame=ED, end_frame=END)
+    open_at_end = result.strain.segment_percent.copy()
+    open_at_end[3, END] = 7.0
+    result = replace(result, strain=replace(result.strain, segment_percent=open_at_end))
+    assert result.warnings == ("apical anterolateral does not close: +7 % at the end of the beat",)
+    assert replace(result, accepted=np.arange(6) != 3).warnings == ()
+    unknown = replace(result, end_frame=None)
+    assert unknown.segment_drift_percent is None and not any("close" in warning for warning in unknown.warnings)
+    open_at_end[4, END] = -5.5
+    both = replace(result, strain=replace(result.strain, segment_percent=open_at_end)).warnings
+    expected = "2 segments do not close at the end of the beat: apical anterolateral +7 %, mid anterolateral -6 %"
+    assert both == (expected,)
+
+
+def test_ten_millimetres_that_do_not_close_are_told(cine):
+    """One third of the apical inferoseptal segment is longer at the end: too little for the segment to stand out."""
+    result = analyse(
+        cine, centre_line(361), ES, Swelling(), wall_thickness_mm=8, ed_frame=ED, end_frame=END, n_long=361
+    )
+    np.testing.assert_allclose(result.local_drift_percent, 0, atol=1e-9)
+    points = result.mesh.points_px.copy()
+    middle = result.mesh.midwall_px[END]
+    points[END, 160:] += 0.12 * (middle[160] - middle[140])
+    result = replace(result, mesh=Mesh(points))
+    assert result.local_drift_percent[7] == pytest.approx(12, abs=1)
+    assert np.abs(np.delete(result.local_drift_percent, 7)).max() < 1
+    assert len(result.warnings) == 1
+    assert result.warnings[0].startswith("1 of 18 stretches of about 10 mm do not close: up to +1")
+    assert result.warnings[0].endswith("in the apical inferoseptal segment")
+    assert replace(result, accepted=np.arange(6) != 2).warnings == ()
+
+
 def test_low_confidence_and_slow_cines_are_told(cine):
     slow = replace(cine, times_s=np.arange(END + 1) / 25)
     result = analyse(slow, centre_line(), ES, Swelling(confidence=0.3), wall_thickness_mm=8, ed_frame=ED, end_frame=END)
@@ -159,6 +214,33 @@ def test_rejected_segments_stay_out_of_the_global_curve(cine):
     result = analyse(cine, centre_line(), ES, Swelling(), wall_thickness_mm=8, ed_frame=ED, accepted=accepted)
     assert result.gls_percent == pytest.approx(-100 * SHORTENING, abs=1e-9)
     np.testing.assert_array_equal(result.accepted, accepted)
+
+
+def test_segments_are_rejected_by_view_and_name(cine):
+    accepted = accepted_segments(["A4C:apical anterolateral", "A4C: basal inferoseptal"], ["A4C", "A2C"])
+    np.testing.assert_array_equal(accepted["A4C"], [False, True, True, False, True, True])
+    assert accepted["A2C"].all()
+    result = analyse(
+        cine, centre_line(), ES, Swelling(), wall_thickness_mm=8, ed_frame=ED, accepted=accepted[cine.view]
+    )
+    assert result.rejected_names == ("basal inferoseptal", "apical anterolateral")
+    assert result.summary()["rejected_segments"] == list(result.rejected_names)
+
+
+@pytest.mark.parametrize(
+    ("item", "message"),
+    [
+        (
+            "A4C:apical lateral",
+            "of A4C must be one of basal inferoseptal, .* basal anterolateral, got 'apical lateral'",
+        ),
+        ("apical anterolateral", "VIEW:segment with VIEW one of A4C, got 'apical anterolateral'"),
+        ("A2C:apical anterior", "VIEW:segment with VIEW one of A4C, got 'A2C:apical anterior'"),
+    ],
+)
+def test_an_unknown_segment_to_reject_is_told_with_the_known(item, message):
+    with pytest.raises(ValueError, match=message):
+        accepted_segments([item], ["A4C"])
 
 
 def test_segments_without_a_view_are_named_by_place(cine):

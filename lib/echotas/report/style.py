@@ -81,6 +81,7 @@ _LOOKS = {
     "mean_motion": Look("#777777", "+", ":"),
     "block_matching": Look("#E69F00", "s", "--"),
     "farneback": Look("#CCBB44", "s", "--"),
+    "dis": Look("#117733", "s", "--"),
     "lucas_kanade": Look("#56B4E9", "s", "--"),
     "lucas_kanade_mesh": Look("#4477AA", "s", "--"),
     "tas_net": Look("#D55E00", "o", "-"),
@@ -95,7 +96,7 @@ _LOOKS = {
     "locotrack": Look("#882255", "D", "-"),
     "pips_plus_plus": Look("#332288", "D", "-"),
 }
-_OTHER_COLORS = ("#117733", "#6699CC", "#661100", "#DDCC77", "#997700", "#994455", "#004488")
+_OTHER_COLORS = ("#6699CC", "#661100", "#DDCC77", "#997700", "#994455", "#004488")
 _OTHER_MARKERS = ("<", ">", "h", "d", "p")
 
 

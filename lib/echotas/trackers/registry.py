@@ -26,6 +26,7 @@ _MEMBERS = {
     "oracle": ("oracle", "OracleTracker"),
     "block_matching": ("block_matching", "BlockMatchingTracker"),
     "farneback": ("farneback", "FarnebackTracker"),
+    "dis": ("dis", "DisTracker"),
     "lucas_kanade": ("lucas_kanade", "LucasKanadeTracker"),
     "lucas_kanade_mesh": ("lucas_kanade_mesh", "LucasKanadeMeshTracker"),
     "tas_net": ("tas_net", "TasNetTracker"),

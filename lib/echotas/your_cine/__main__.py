@@ -7,16 +7,19 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
-from echotas.readers import read_cine, with_sector
+import numpy as np
+
 from echotas.readers.contour import read_contour
-from echotas.records import Cine, View
+from echotas.records import View
 from echotas.report.style import save
 from echotas.trackers.registry import available, fitted_config
 from echotas.your_cine.analyse import analyse
+from echotas.your_cine.own_error import PLUS_MINUS
+from echotas.your_cine.reading import read_own_cine
 from echotas.your_cine.result import CineAnalysis
+from echotas.your_cine.segments import accepted_segments
 from echotas.your_cine.sheet import patient_sheet
 
 __all__ = ["main"]
@@ -49,11 +52,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--wall", type=float, default=NOMINAL_WALL, help="thickness of the wall, mm, or px without pixel size"
     )
+    parser.add_argument(
+        "--reject",
+        action="append",
+        default=[],
+        metavar="VIEW:SEGMENT",
+        help='segment to leave out of GLS, e.g. "A4C:apical anterolateral"; repeatable',
+    )
     parser.add_argument("--title", default="")
     parser.add_argument("--out", type=Path, default=Path("strain.pdf"), help=".pdf, .png or .svg; numbers go beside it")
     chosen = parser.parse_args(arguments)
     try:
-        results = [_one(chosen, *given) for given in chosen.cine]
+        accepted = accepted_segments(chosen.reject, [_view(view) for *_, view in chosen.cine])
+        results = [_one(chosen, file, line, View(view), accepted[view]) for file, line, view in chosen.cine]
         figure = patient_sheet(results, chosen.title)
         chosen.out.parent.mkdir(parents=True, exist_ok=True)
         save(figure, chosen.out)
@@ -63,37 +74,47 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     for item in results:
-        print(f"{item.cine.view}: GLS {item.gls_percent:.1f} % at ES, {len(item.warnings)} doubts")
+        print(_line(item))
+    if any(item.half_width_percent is not None for item in results):
+        print(PLUS_MINUS)
     print(f"{chosen.out}, {numbers}: research use only")
     return 0
 
 
-def _one(chosen: argparse.Namespace, file: str, line: str, view: str) -> CineAnalysis:
+def _view(view: str) -> View:
     if view not in {str(known) for known in View}:
         raise ValueError(f"VIEW must be one of {', '.join(str(known) for known in View)}, got {view!r}")
-    cine = _with_sector(read_cine(file, spacing_mm=chosen.spacing, view=view))
+    return View(view)
+
+
+def _one(chosen: argparse.Namespace, file: str, line: str, view: View, accepted: np.ndarray) -> CineAnalysis:
+    cine = read_own_cine(file, chosen.spacing, view)
     contour = read_contour(line)
     thickness = "wall_thickness_px" if cine.spacing_mm is None else "wall_thickness_mm"
     return analyse(
         cine,
         contour.line_px,
-        contour.frame if chosen.es is None else chosen.es,
+        chosen.es,
         chosen.tracker,
         contour_frame=contour.frame,
         ed_frame=chosen.ed,
         end_frame=chosen.end,
+        accepted=accepted,
         **{thickness: chosen.wall},
         **fitted_config(chosen.tracker, chosen.fitted),
     )
 
 
-def _with_sector(cine: Cine) -> Cine:
-    """The cine with its sector; a doubt where none can be made out, e.g. in a crop."""
-    try:
-        return with_sector(cine)
-    except ValueError as error:
-        found = [*(cine.meta.get("warnings") or []), f"the scanned sector is unknown: {error}"]
-        return replace(cine, meta={**cine.meta, "warnings": found})
+def _line(item: CineAnalysis) -> str:
+    """GLS of one view in a sentence: how sure, from which frames, of which segments."""
+    widths = item.half_width_percent
+    width = "" if widths is None else f" ± {widths[0]:.1f}"
+    rejected = f", without {', '.join(item.rejected_names)}" if item.rejected_names else ""
+    return (
+        f"{item.cine.view}{' (virtual)' if item.virtual else ''}: GLS {item.gls_percent:.1f}{width} % at ES{rejected}; "
+        f"ED frame {item.ed_frame} ({item.ed_source}), ES frame {item.es_frame} ({item.es_source}); "
+        f"doubts: {len(item.warnings)}"
+    )
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ import numpy as np
 from jaxtyping import Float
 
 from echotas.geometry import (
-    SEGMENTS,
     check_orientation,
     inside,
     mesh_uv,
@@ -22,12 +21,13 @@ from echotas.geometry import (
 )
 from echotas.readers.contour import Contour
 from echotas.records import Cine, Mesh, Tracks
-from echotas.strain import compensate_drift, gls, strain_curve
+from echotas.strain import compensate_drift, gls, midwall_error_mm, strain_curve, strain_error_percent
 from echotas.strain.regional import segment_weights
-from echotas.strain.uncertainty import strain_error_percent
 from echotas.trackers import Tracker, create
+from echotas.your_cine.closure import closure_distance
 from echotas.your_cine.doubts import NOMINAL_WALL_MM
-from echotas.your_cine.result import CineAnalysis, closure_distance
+from echotas.your_cine.result import CineAnalysis
+from echotas.your_cine.segments import names_of
 
 __all__ = ["analyse", "check_contour"]
 
@@ -61,14 +61,14 @@ def analyse(
     Args:
         cine: The loop.
         centre_line_px: Mid-wall line in `contour_frame`, base -> apex -> base, left image wall first, px.
-        es_frame: End-systole; the cine's own, if None.
+        es_frame: End-systole; if None, the frame of the line where `contour_frame` is given, else the cine's own.
         tracker: Name for `trackers.create`, or a tracker.
         wall_thickness_mm: Thickness of the wall at `contour_frame`; exactly one of the two thicknesses is needed.
         wall_thickness_px: The same in px, for a cine without spacing.
         contour_frame: Frame of the line; `es_frame`, if None.
         ed_frame: Frame of zero strain.
         end_frame: Next end-diastole.
-        accepted: Segments that enter the global curve, bool (6,); all, if None.
+        accepted: Segments that enter the global curve, bool (6,), e.g. of `accepted_segments`; all, if None.
         n_long: Nodes along the wall.
         n_rad: Nodes across it.
         tracker_config: Passed to `trackers.create`.
@@ -78,10 +78,7 @@ def analyse(
             wrong way, the thickness is missing, given twice, or in mm without a spacing, pixels are not square and the
             spacing unknown.
     """
-    es_frame = cine.es_frame if es_frame is None else es_frame
-    if es_frame is None:
-        raise ValueError("es_frame must be given, the cine does not state one")
-    _check_frame("es_frame", es_frame, cine.n_frames)
+    es_frame, es_source = _es_frame(cine, es_frame, contour_frame)
     contour_frame = es_frame if contour_frame is None else contour_frame
     contour = check_contour(centre_line_px, cine, contour_frame)
     end_frame = _end_frame(cine, end_frame, es_frame)
@@ -123,13 +120,14 @@ def analyse(
         strain=strain,
         global_strain=gls(curve, ed_frame, es_frame, end_frame),
         global_strain_without_drift=without_drift,
-        segment_names=_segment_names(cine),
+        segment_names=names_of(cine.view),
         segment=segment,
         segment_confidence_curve=np.stack([confidence[:, segment == index].mean((1, 2)) for index in range(6)]),
         accepted=accepted,
         ed_frame=ed_frame,
         ed_source=ed_source,
         es_frame=es_frame,
+        es_source=es_source,
         end_frame=end_frame,
         drift_percent=drift,
         closure_px=closure,
@@ -144,9 +142,7 @@ def _strain_error(
     if tracks.error_mm is None or length is None:
         return None
     line = mesh.midwall_px * np.array(cine.spacing_mm)
-    error = tracks.error_mm.reshape(mesh.points_px.shape[:3])
-    n_rad = error.shape[2]
-    error = (error[:, :, (n_rad - 1) // 2] + error[:, :, n_rad // 2]) / 2
+    error = midwall_error_mm(tracks.error_mm, *mesh.points_px.shape[1:3])
     six = segment_weights(line, ed_frame, None)
     weights = np.concatenate([six[accepted].sum(0, keepdims=True), six])
     return strain_error_percent(line, error, ed_frame, length, weights)[:, es_frame]
@@ -226,6 +222,15 @@ def _for_tracker(cine: Cine, wall_thickness_px: float | None) -> Cine:
     )
 
 
+def _es_frame(cine: Cine, given: int | None, contour_frame: int | None) -> tuple[int, str]:
+    sources = {"given": given, "drawn line": contour_frame, "file": cine.es_frame}
+    source = next((name for name, frame in sources.items() if frame is not None), None)
+    if source is None:
+        raise ValueError("es_frame must be given, the cine does not state one")
+    _check_frame("contour_frame" if source == "drawn line" else "es_frame", sources[source], cine.n_frames)
+    return int(sources[source]), source
+
+
 def _ed_frame(cine: Cine, line: np.ndarray, given: int | None, es_frame: int) -> tuple[int, str]:
     if given is not None:
         return int(given), "given"
@@ -254,10 +259,3 @@ def _end_frame(cine: Cine, given: int | None, es_frame: int) -> int | None:
 def _folded_share(mesh: Mesh, reference_frame: int) -> float:
     areas = signed_areas(mesh.points_px)
     return float((areas * np.sign(areas[reference_frame]) <= 0).mean())
-
-
-def _segment_names(cine: Cine) -> tuple[str, ...]:
-    if cine.view in SEGMENTS:
-        return SEGMENTS[cine.view]
-    levels = ("basal", "mid", "apical")
-    return (*(f"left {level}" for level in levels), *(f"right {level}" for level in reversed(levels)))

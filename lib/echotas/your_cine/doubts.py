@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from echotas.geometry import inside
+from echotas.your_cine.closure import STRETCHES_PER_SEGMENT
 
 if TYPE_CHECKING:
     from echotas.your_cine.result import CineAnalysis
@@ -23,11 +24,12 @@ _SLOW_HZ = 40.0
 """Lowest frame rate that speckle tracking of a heart at rest is recommended for (Voigt et al., J Am Soc Echocardiogr
 2015)."""
 _LARGE_DRIFT_PERCENT = 5.0
-"""Strain left at the end of the beat that is more than the 1 to 5 % per beat of routine clinical exports."""
+"""Strain left at the end of the beat that is more than the 1 to 5 % per beat of routine clinical exports; for segments
+and ~10 mm of wall too, where half a millimetre is as much."""
 
 
 def doubts(result: "CineAnalysis") -> list[str]:
-    """Sentences in the order reading, timing, tracking; empty if nothing stands out."""
+    """Sentences in the order reading, timing, tracking; empty if nothing stands out. Rejected segments are not judged."""
     cine, found = result.cine, list(result.cine.meta.get("warnings") or [])
     if cine.spacing_mm is None:
         found.append(
@@ -53,13 +55,18 @@ def doubts(result: "CineAnalysis") -> list[str]:
         found.append(
             f"the line differs by {result.drift_percent:+.1f} % between start and end of the beat: tracking drifts"
         )
-    segments = zip(result.segment_names, result.segment_es_percent, result.segment_confidence, strict=True)
-    for name, strain, confidence in segments:
+    segments = zip(
+        result.segment_names, result.segment_es_percent, result.segment_confidence, result.accepted, strict=True
+    )
+    for name, strain, confidence, accepted in segments:
+        if not accepted:
+            continue
         if not _SHORTENING_PERCENT <= strain <= _STRETCH_PERCENT:
             change = "lengthens" if strain > 0 else "shortens"
             found.append(f"{name} {change} by {abs(strain):.0f} % at ES: look at the overlay before believing it")
         if confidence < _LOW_CONFIDENCE:
             found.append(f"{name} has a mean confidence of {confidence:.2f}")
+    found += _not_closing(result)
     if result.folded_share > 0:
         found.append(f"{100 * result.folded_share:.1f} % of the mesh triangles turn over")
     height, width = cine.frames.shape[1:]
@@ -69,4 +76,27 @@ def doubts(result: "CineAnalysis") -> list[str]:
         outside |= ~inside(cine.sector, points)
     if outside.any():
         found.append(f"{100 * outside.mean():.0f} % of the node positions lie outside the scanned sector")
+    return found
+
+
+def _not_closing(result: "CineAnalysis") -> list[str]:
+    """The accepted segments whose strain does not return at the end of the beat, and the worst ~10 mm of wall in them."""
+    if result.end_frame is None:
+        return []
+    segments = zip(result.segment_names, result.segment_drift_percent, result.accepted, strict=True)
+    left = [(name, f"{drift:+.0f} %") for name, drift, kept in segments if kept and abs(drift) > _LARGE_DRIFT_PERCENT]
+    found = []
+    if len(left) == 1:
+        found.append(f"{left[0][0]} does not close: {left[0][1]} at the end of the beat")
+    elif left:
+        listed = ", ".join(" ".join(item) for item in left)
+        found.append(f"{len(left)} segments do not close at the end of the beat: {listed}")
+    local = np.where(np.repeat(result.accepted, STRETCHES_PER_SEGMENT), result.local_drift_percent, 0.0)
+    n_open = int((np.abs(local) > _LARGE_DRIFT_PERCENT).sum())
+    if n_open:
+        worst = int(np.abs(local).argmax())
+        found.append(
+            f"{n_open} of {len(local)} stretches of about 10 mm do not close: up to {local[worst]:+.0f} % at the end of "
+            f"the beat, in the {result.segment_names[worst // STRETCHES_PER_SEGMENT]} segment"
+        )
     return found

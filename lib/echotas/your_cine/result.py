@@ -8,9 +8,12 @@ import numpy as np
 from echotas.readers.contour import Contour
 from echotas.records import Cine, Mesh, StrainCurve
 from echotas.strain import GlobalStrain
+from echotas.your_cine.closure import closure_distance, local_drift_percent
 from echotas.your_cine.doubts import doubts
+from echotas.your_cine.own_error import HALF_WIDTH_95
+from echotas.your_cine.reading import is_virtual
 
-__all__ = ["CineAnalysis", "closure_distance"]
+__all__ = ["CineAnalysis"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +50,8 @@ class CineAnalysis:
     """Where it comes from: "given", "file", "R wave" or "longest line"."""
     es_frame: int
     """End-systole."""
+    es_source: str
+    """Where it comes from: "given", "drawn line" (its frame) or "file"."""
     end_frame: int | None
     """Next end-diastole; None if unknown."""
     drift_percent: float | None
@@ -64,6 +69,47 @@ class CineAnalysis:
     def warnings(self) -> tuple[str, ...]:
         """What a reader of the numbers should know, one sentence each."""
         return tuple(doubts(self))
+
+    @property
+    def virtual(self) -> bool:
+        """Whether the cine is of a virtual patient."""
+        return is_virtual(self.cine)
+
+    @property
+    def heart_rate_bpm(self) -> float | None:
+        """Beats per minute: the file's own, else from ED to the end of the beat; None where neither is known, or where
+        times are those of a video player."""
+        if self.cine.meta.get("heart_rate_bpm"):
+            return float(self.cine.meta["heart_rate_bpm"])
+        if self.end_frame is None or self.cine.meta.get("frame_rate_source") == "container":
+            return None
+        return float(60 / (self.cine.times_s[self.end_frame] - self.cine.times_s[self.ed_frame]))
+
+    @property
+    def rejected_names(self) -> tuple[str, ...]:
+        """Segments that stayed out of the global curve."""
+        return tuple(name for name, kept in zip(self.segment_names, self.accepted, strict=True) if not kept)
+
+    @property
+    def half_width_percent(self) -> np.ndarray | None:
+        """The ± of GLS and of the six segments at ES (7,), points: 95 % by the tracker's own estimate of its error. None
+        from a tracker that predicts none."""
+        return None if self.strain_error_percent is None else HALF_WIDTH_95 * self.strain_error_percent
+
+    @property
+    def segment_drift_percent(self) -> np.ndarray | None:
+        """Strain of the six segments at the end of the beat, where it should be 0, percent (6,); None if the end is
+        unknown."""
+        return None if self.end_frame is None else self.strain.segment_percent[:, self.end_frame]
+
+    @property
+    def local_drift_percent(self) -> np.ndarray | None:
+        """The same of each third of a segment, about 10 mm of wall, (18,)."""
+        if self.end_frame is None:
+            return None
+        # Without a spacing pixels are square (`analyse` refuses others), and strain does not see their size.
+        line = self.mesh.midwall_px * np.asarray(self.cine.spacing_mm or (1.0, 1.0))
+        return local_drift_percent(line, self.ed_frame, self.end_frame)
 
     @property
     def gls_percent(self) -> float:
@@ -103,17 +149,23 @@ class CineAnalysis:
         return {
             "recording_id": self.cine.recording_id,
             "tracker": self.tracker,
+            "virtual": self.virtual,
             "view": str(self.cine.view),
             "n_frames": self.cine.n_frames,
+            "heart_rate_bpm": self.heart_rate_bpm,
             "ed_frame": self.ed_frame,
             "ed_source": self.ed_source,
             "es_frame": self.es_frame,
+            "es_source": self.es_source,
             "end_frame": self.end_frame,
             "gls_es_percent": self.global_strain.es_percent,
             "gls_peak_systolic_percent": self.global_strain.peak_systolic_percent,
             "gls_peak_percent": self.global_strain.peak_percent,
             "gls_es_without_drift_percent": None if without is None else without.es_percent,
             "drift_percent": self.drift_percent,
+            "segment_drift_percent": None
+            if self.segment_drift_percent is None
+            else dict(zip(self.segment_names, self.segment_drift_percent.tolist(), strict=True)),
             "closure_px": self.closure_px,
             "closure_mm": self.closure_mm if known and self.end_frame is not None else None,
             "length_ed_mm": float(self.length_mm[self.ed_frame]) if known else None,
@@ -125,6 +177,7 @@ class CineAnalysis:
             "mean_confidence": float(self.confidence.mean()),
             "segment_es_percent": dict(zip(self.segment_names, self.segment_es_percent.tolist(), strict=True)),
             "segment_confidence": dict(zip(self.segment_names, self.segment_confidence.tolist(), strict=True)),
+            "rejected_segments": list(self.rejected_names),
             "warnings": list(self.warnings),
         }
 
@@ -134,8 +187,3 @@ class CineAnalysis:
                 "spacing unknown: millimetres need the pixel size (dx, dy), give spacing_mm when reading the cine"
             )
         return np.asarray(self.cine.spacing_mm)
-
-
-def closure_distance(points: np.ndarray, ed_frame: int, end_frame: int) -> float:
-    """Mean distance of all nodes (n_frames, n_long, n_rad, 2) between ED and the end of the beat, in their unit."""
-    return float(np.linalg.norm(points[end_frame] - points[ed_frame], axis=-1).mean())

@@ -7,11 +7,13 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from echotas import __version__
 from echotas.records import View
 from echotas.report.bullseye import draw_bullseye
 from echotas.report.cine import draw_panel, frame_panel
 from echotas.report.curves import draw_strain_curves
 from echotas.report.style import strain_color, strain_norm, styled
+from echotas.your_cine.own_error import PLUS_MINUS
 from echotas.your_cine.result import CineAnalysis
 
 __all__ = ["average_gls", "patient_sheet"]
@@ -19,8 +21,9 @@ __all__ = ["average_gls", "patient_sheet"]
 DISCLAIMER = "Research use only. Not for diagnosis."
 MOST_VIEWS = 3
 _ORDER = (View.A4C, View.A2C, View.A3C)
-_LINES = 11
-_WIDTH = 62
+_LINES = 12
+_WIDTH = 144
+_NOTE_WIDTH = 140
 
 
 def average_gls(analyses: Sequence[CineAnalysis]) -> tuple[float, int]:
@@ -40,11 +43,11 @@ def patient_sheet(analyses: Sequence[CineAnalysis], title: str = "", note: str =
     Args:
         analyses: Results of one patient, one per view, at most three; any order.
         title: Who this is; the patient's and recordings' names, if empty.
-        note: A line of your own under the title, e.g. how far the tracker is off on virtual patients.
+        note: A line or two of your own under the title, e.g. how far the tracker is off on virtual patients.
 
     Returns:
         The page. Views that were not recorded stay empty and the average says how many views it is of. Segments that were
-        rejected are hatched in the bull's-eye and pale in the curves.
+        rejected are hatched in the bull's-eye, pale in the curves and named. Results of virtual patients say so.
 
     Raises:
         ValueError: No view, more than three, one view twice, or different patients.
@@ -52,7 +55,7 @@ def patient_sheet(analyses: Sequence[CineAnalysis], title: str = "", note: str =
     _check(analyses)
     shown = sorted(analyses, key=lambda item: _ORDER.index(item.cine.view) if item.cine.view in _ORDER else len(_ORDER))
     figure = Figure(figsize=(8.27, 11.69), layout="constrained")
-    heading, pictures, curves, below, doubts = figure.subfigures(5, 1, height_ratios=(0.6, 2.3, 3.1, 2.9, 1.7))
+    heading, pictures, curves, below, doubts = figure.subfigures(5, 1, height_ratios=(0.85, 1.8, 3.4, 2.95, 2.0))
     for part in figure.subfigs:
         part.patch.set_visible(
             False
@@ -65,12 +68,10 @@ def patient_sheet(analyses: Sequence[CineAnalysis], title: str = "", note: str =
         draw_strain_curves(axes, item.strain, item.cine.view, item.accepted)
         axes.set_axis_on()
         axes.set_title(f"{_name(item)}: GLS {item.gls_percent:.1f} %")
-        axes.legend(
-            fontsize=5, loc="upper center", bbox_to_anchor=(0.45, -0.24), ncols=2, handlelength=1.6, columnspacing=0.8
-        )
+        _segment_legend(axes, item)
     eye, table = below.subplots(1, 2, width_ratios=(1, 1.35))
     known = [item for item in shown if item.cine.view in _ORDER]
-    draw_bullseye(
+    any_rejected = draw_bullseye(
         eye,
         {item.cine.view: item.segment_es_percent for item in known},
         {item.cine.view: item.accepted for item in known},
@@ -79,6 +80,8 @@ def patient_sheet(analyses: Sequence[CineAnalysis], title: str = "", note: str =
         ".0f",
     )
     eye.set_title("segment strain at ES (%)")
+    if any_rejected:
+        eye.text(0, -1.3, "hatched: rejected by the reader", fontsize=7, ha="center", va="top")
     _table(table, shown)
     _doubts(doubts, shown)
     return figure
@@ -107,18 +110,40 @@ def _row(part: Figure) -> list[Axes]:
     return row
 
 
+def _segment_legend(axes: Axes, item: CineAnalysis) -> None:
+    """Which curve is which segment, with its value: the page's segment table."""
+    strain, widths = item.segment_es_percent, item.half_width_percent
+    rows = [
+        f"{name} {value:.1f}{'' if widths is None else f' ± {widths[1 + i]:.1f}'}{'' if item.accepted[i] else ', rejected'}"
+        for i, (name, value) in enumerate(zip(item.segment_names, strain, strict=True))
+    ]
+    curves, names = axes.get_legend_handles_labels()
+    axes.legend(
+        curves,
+        [*rows, *names[len(rows) :]],
+        title="at ES, %" + ("" if widths is None else ", ± 95 %"),
+        fontsize=7,
+        title_fontsize=7,
+        loc="upper center",
+        bbox_to_anchor=(0.45, -0.28),
+        handlelength=2.2,
+    )
+
+
 def _heading(part: Figure, shown: Sequence[CineAnalysis], title: str, note: str) -> None:
     first = shown[0]
     title = title or first.cine.patient_id or first.cine.recording_id or "one patient"
+    if any(item.virtual for item in shown) and "virtual" not in title:
+        title += " (virtual)"
     value, n_views = average_gls(shown)
-    part.text(0.02, 0.80, title, fontsize=14, weight="bold", va="center")
-    part.text(0.98, 0.80, DISCLAIMER, fontsize=10, color="#B2182B", weight="bold", va="center", ha="right")
+    part.text(0.02, 0.8, title, fontsize=14, weight="bold", va="center")
+    part.text(0.98, 0.8, DISCLAIMER, fontsize=10, color="#B2182B", weight="bold", va="center", ha="right")
     of = "three apical views" if n_views == MOST_VIEWS else f"{n_views} of three apical views"
+    without = ", without rejected segments" if any(item.rejected_names for item in shown) else ""
     trackers = ", ".join(dict.fromkeys(item.tracker for item in shown))
-    part.text(
-        0.02, 0.38, f"GLS {value:.1f} % at end-systole, mean of {of}; tracker: {trackers}", fontsize=11, va="center"
-    )
-    part.text(0.02, 0.06, note, fontsize=8, va="center", color="0.3")
+    part.text(0.02, 0.52, f"GLS {value:.1f} % at end-systole, mean of {of}{without}", fontsize=11, va="center")
+    lines = textwrap.wrap(f"Tracker: {trackers}. {note}", _NOTE_WIDTH, max_lines=3, placeholder=" ...")
+    part.text(0.02, 0.36, "\n".join(lines), fontsize=7.5, va="top", color="0.3")
 
 
 def _table(axes: Axes, shown: Sequence[CineAnalysis]) -> None:
@@ -128,13 +153,16 @@ def _table(axes: Axes, shown: Sequence[CineAnalysis]) -> None:
         **_error_row(shown),
         "peak systolic (%)": [f"{item.global_strain.peak_systolic_percent:.1f}" for item in shown],
         "peak (%)": [f"{item.global_strain.peak_percent:.1f}" for item in shown],
+        "ED from": [item.ed_source for item in shown],
+        "ES from": [item.es_source for item in shown],
         "ES after ED (ms)": [f"{1000 * _since_ed(item, item.es_frame):.0f}" for item in shown],
+        "heart rate (per min)": ["not known" if (h := item.heart_rate_bpm) is None else f"{h:.0f}" for item in shown],
         "frames per s": [f"{item.cine.frame_rate:.0f}" for item in shown],
         "pixel (mm)": ["unknown" if (s := item.cine.spacing_mm) is None else f"{s[0]:.2f}" for item in shown],
         "drift (points)": ["unknown" if (d := item.drift_percent) is None else f"{d:+.1f}" for item in shown],
         "confidence": [f"{item.confidence.mean():.2f}" for item in shown],
         "folded triangles (%)": [f"{100 * item.folded_share:.1f}" for item in shown],
-        "segments accepted": [f"{int(item.accepted.sum())} of 6" for item in shown],
+        "segments rejected": [f"{len(item.rejected_names)} of 6" for item in shown],
     }
     drawn = axes.table(
         list(rows.values()),
@@ -147,14 +175,14 @@ def _table(axes: Axes, shown: Sequence[CineAnalysis]) -> None:
     )
     drawn.auto_set_font_size(False)
     drawn.set_fontsize(8)
-    drawn.scale(1, 1.25)
+    drawn.scale(1, 1.1)
 
 
 def _error_row(shown: Sequence[CineAnalysis]) -> dict[str, list[str]]:
-    errors = [item.strain_error_percent for item in shown]
-    if all(error is None for error in errors):
+    widths = [item.half_width_percent for item in shown]
+    if all(width is None for width in widths):
         return {}
-    return {"± tracking, 95 % (points)": ["none" if e is None else f"{1.96 * e[0]:.1f}" for e in errors]}
+    return {"± tracking, 95 % (points)": ["none" if width is None else f"{width[0]:.1f}" for width in widths]}
 
 
 def _since_ed(item: CineAnalysis, frame: int) -> float:
@@ -162,25 +190,26 @@ def _since_ed(item: CineAnalysis, frame: int) -> float:
 
 
 def _doubts(part: Figure, shown: Sequence[CineAnalysis]) -> None:
-    """What to doubt, by view, as far as it fits; the rest is counted."""
-    part.text(0.02, 0.97, "What to doubt", fontsize=10, weight="bold", va="top")
-    lines: list[str] = []
+    """What was rejected, and what to doubt, by view, as far as it fits; the rest is counted."""
+    part.text(0.02, 0.98, "What was rejected, what to doubt", fontsize=10, weight="bold", va="top")
+    rejected = "; ".join(f"{_name(item)} {', '.join(item.rejected_names)}" for item in shown if item.rejected_names)
+    lines = textwrap.wrap(f"Rejected segments, left out of GLS: {rejected or 'none'}", _WIDTH, subsequent_indent="    ")
     for item in shown:
         for sentence in item.warnings or ("nothing stands out",):
-            wrapped = textwrap.wrap(f"{_name(item)}: {sentence}", 2 * _WIDTH)
+            wrapped = textwrap.wrap(f"{_name(item)}: {sentence}", _WIDTH)
             lines += [wrapped[0], *(f"    {rest}" for rest in wrapped[1:])]
     if len(lines) > _LINES:
         lines = [*lines[: _LINES - 1], f"... and {len(lines) - _LINES + 1} more lines: see `warnings` of the analyses"]
-    part.text(0.02, 0.86, "\n".join(lines), fontsize=7, va="top", linespacing=1.35)
+    part.text(0.02, 0.88, "\n".join(lines), fontsize=7, va="top", linespacing=1.35)
     part.text(
         0.02,
         0.02,
-        "Strain: change of the mid-wall line's length since end-diastole; negative is shortening.\n"
+        f"EchoTAS {__version__}. Strain: change of the mid-wall line's length since end-diastole; negative is shortening.\n"
         + (
             "One cine and one line a view: no interval can be given."
             if all(item.strain_error_percent is None for item in shown)
-            else "±: the tracker's own error, calibrated on virtual patients; what the drawn line misses is not in it."
+            else f"{PLUS_MINUS}. What the drawn line misses is not in it."
         ),
-        fontsize=6.5,
+        fontsize=7,
         color="0.35",
     )
