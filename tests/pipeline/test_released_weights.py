@@ -28,14 +28,19 @@ def test_toy_release_writes_weights_with_their_card(tmp_path, monkeypatch):
     )
     toy = SimulationConfig(density_per_wavelength2=0.5, n_beams=48, rank=4)
     monkeypatch.setattr(released_weights, "SimulationConfig", lambda **_: toy)
+    rounds = [released_weights.Round("masks", 1, 1e-3), released_weights.Round("network", 1, 1e-3)]
     path = released_weights.release(
-        tmp_path / "w.safetensors", tmp_path / "run", n_patients=2, n_validation=1, n_steps=1
+        tmp_path / "w.safetensors", tmp_path / "run", n_patients=2, n_validation=1, n_calibration=1, rounds=rounds
     )
     network = load_weights(path)
     with safe_open(path, framework="pt") as file:
         card = json.loads(file.metadata()["echotas"])["card"]
-    assert network.n_steps == 8001 and network.config.begin_with == "lucas_kanade"
-    assert card["data"].startswith("2 simulated cines of 1 virtual template patients") and card["validation_cines"] == 2
+    assert network.n_steps == 8002 and network.config.begin_with == "lucas_kanade"
+    assert (
+        card["data"].startswith("2 simulated cines of 1 virtual template patients")
+        and card["validation_cines"] == card["calibration_cines"] == 2
+    )
+    assert card["steps"] == [1, 1] and "motion by masks, network" in card["data"]
     assert float(network.error_scale) != 1.0
 
 

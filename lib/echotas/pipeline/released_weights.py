@@ -5,7 +5,7 @@
 Template patients of a seed of their own, and rounds: motion of the templates -> each simulated by S1, S2 or S3 in turn -> training
 from the weights of the round before. The first round, by smoothed Lucas-Kanade, is long; then come the paper's rounds, motion from
 masks and motion tracked by the network of the round before. No true motion enters here: a laboratory with real templates could do
-the same. It enters at the end, when the predicted errors are scaled on the template cines of patients held out. Resumes when
+the same. It enters at the end, when the predicted errors are scaled on the template cines of further patients. Resumes when
 stopped; the file is written in half precision, with a card of how it was made. On several devices:
 `torchrun --nproc-per-node N -m echotas.pipeline.released_weights ...`.
 """
@@ -118,8 +118,8 @@ def _simulate(path: Path, out: Path, *, strategy_of: dict[Path, str], **settings
 
 
 def release(
-    out: str | Path, folder: str | Path, *, n_patients: int = 40, n_validation: int = 4, rounds: Sequence[Round] = ROUNDS,
-    n_workers: int = 1,
+    out: str | Path, folder: str | Path, *, n_patients: int = 40, n_validation: int = 4, n_calibration: int = 8,
+    rounds: Sequence[Round] = ROUNDS, n_workers: int = 1,
 ) -> Path:  # fmt: skip
     """Make the data, train, and write the weights of the last round with the lowest validation error.
 
@@ -127,17 +127,19 @@ def release(
         out: Weights file, safetensors in half precision.
         folder: Data, checkpoints and curves; what is found there goes on.
         n_patients: Template patients.
-        n_validation: Of them held out in all rounds, for validation and for the calibration of the predicted errors.
+        n_validation: Of them held out in all rounds, for validation.
+        n_calibration: Further patients, for the calibration of the predicted errors alone.
         rounds: What follows what.
         n_workers: Processes; the weights do not depend on it.
     """
     folder, weights = Path(folder), TAS_NET_SMALL
     if is_main_process():
-        template_patients(folder / "templates", n_patients)
+        template_patients(folder / "templates", n_patients + n_calibration)
+    templates = [folder / "templates" / f"{item.recording_id}.h5" for item in plan("templates", n_patients, SEED)]
     for number, (motion, n_steps, learning_rate) in enumerate(rounds, start=1):
         own = folder / f"{number}-{motion}"
         if is_main_process():
-            simulated_cines(sorted((folder / "templates").glob("*.h5")), own, motion, weights)
+            simulated_cines([path for path in templates if path.exists()], own, motion, weights)
         wait_for_all()
         training, validation = split_patients(sorted((own / "simulated").glob("*.h5")), n_validation)
         made = fit(
@@ -150,9 +152,10 @@ def release(
     if not is_main_process():
         return Path(out)
     network = load_weights(weights).eval()
-    # Simulated cines are easier than those that no strategy has touched: errors are measured on the templates themselves.
-    templates = [load_sequence(folder / "templates" / path.name) for path in validation]
-    calibrate(network, templates, n_iterations=3)
+    # Simulated cines are easier than those that no strategy has touched, and the weights were chosen on the validation cines:
+    # errors are measured on templates themselves, of patients who were in nothing.
+    others = sorted(set((folder / "templates").glob("*.h5")) - set(templates))
+    calibrate(network, [load_sequence(path) for path in others], n_iterations=3)
     card = {
         "licence": "Apache-2.0",
         "data": f"{len(training)} simulated cines of {n_patients - n_validation} virtual template patients, seed {SEED}, in each of "
@@ -160,6 +163,7 @@ def release(
         "steps": [item.n_steps for item in rounds],
         "validation_error_mm": round(float(made.curve["validation_error"].min()), 3),
         "validation_cines": len(validation),
+        "calibration_cines": len(others),
     }
     return save_weights(network.half(), out, {"card": card})
 
