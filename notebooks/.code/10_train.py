@@ -10,9 +10,10 @@ training = {}
 config = {}  # sizes of the network
 
 # %% imports
+import pandas as pd
 from IPython.display import Markdown, display
 
-from echotas.evaluation.training_set import validation_table
+from echotas.evaluation.training_set import mean_motion_table, read_validation, validation_table
 from echotas.pipeline import paths, runs
 from echotas.pipeline.metrics_file import record
 from echotas.pipeline.parallel import compute_settings
@@ -37,7 +38,7 @@ run = runs.start(
 )
 display(
     Markdown(
-        f"**{tracker}** on {len(train_files)} simulated cines of **{chain}**; {len(validation_files)} cines of {train['validation_patients']} other patients validate."
+        f"`{tracker}` on {len(train_files)} simulated cines of **{chain}**; {len(validation_files)} cines of {train['validation_patients']} other patients validate."
     )
 )
 
@@ -70,17 +71,18 @@ display(
 )
 
 # %% curve
-figure = (
-    training_curve({tracker: fitted.curve}, title=f"{name}: training (thin) and validation (markers)")
-    if len(fitted.curve)
-    else None
-)
-if figure is not None:
+null = mean_motion_table(train_files, validation_files)
+null_mm = null["mte_mm"].mean()
+figure = None
+if len(fitted.curve):
+    title = f"{name}: training (thin), validation (markers), null (dashed)"
+    figure = training_curve({tracker: fitted.curve}, title=title, null_mm=null_mm)
     run.log_figure(figure, "training.png")
+    display(Markdown(read_validation(fitted.curve, null_mm)))
 figure
 
 # %% validation
-table = validation_table(
+trained = validation_table(
     validation_files,
     {
         "frozen": ("frozen", {}),
@@ -88,6 +90,7 @@ table = validation_table(
         name: (tracker, fitted_config(tracker, paths.work() / "train" / name)),
     },
 )
+table = trained if tracker == "mean_motion" else pd.concat([null, trained])
 table.pivot_table(index="tracker", values="mte_mm", aggfunc=["mean", "min", "max", "count"], sort=False).round(2)
 
 # %% record
@@ -101,13 +104,17 @@ numbers = record(
         "n_parameters": described.n_parameters,
         "validation_mte_mm": float(means[name]),
         "frozen_mte_mm": float(means["frozen"]),
+        "mean_motion_mte_mm": float(null_mm),
     },
     run=run,
 )
 run.finish()
+others = ", ".join(
+    f"`{other}`: {numbers[f'{other}_mte_mm']:.2f} mm" for other in ("mean_motion", "frozen") if other != name
+)
 display(
     Markdown(
-        f"**{name}** follows the simulated cines of unseen patients with {numbers['validation_mte_mm']:.2f} mm mean error (frozen points: {numbers['frozen_mte_mm']:.2f} mm; n = {numbers['n_validation_cines']} cines). "
+        f"`{name}` follows the simulated cines of unseen patients with {numbers['validation_mte_mm']:.2f} mm mean error ({others}; n = {numbers['n_validation_cines']} cines of {table['patient'].nunique()} patients). "
         "Simulated cines come from the same machine as the training set, so this says that it learned, not that it works: notebook 20 tracks cines that no simulation strategy has touched."
     )
 )
@@ -116,50 +123,51 @@ display(
 # echotas a757a6ea3e0c7793
 # echotas.evaluation 194717b82b9342a6
 # echotas.evaluation.cohort_files a848bebe57b6abf3
-# echotas.evaluation.failures 59d368e35bffa0dd
+# echotas.evaluation.failures 18452a4e15a026ef
 # echotas.evaluation.profiles 37f59cca90959d57
-# echotas.evaluation.summaries a71c78954ee20855
+# echotas.evaluation.summaries 16453d0421b55873
 # echotas.evaluation.tables aeee5c7f53817500
 # echotas.evaluation.tracking e7e5577612f40dfb
-# echotas.evaluation.training_set 2f6d96a9b6dfb659
+# echotas.evaluation.training_set e196f6777716747a
 # echotas.geometry ab018291fd65d448
 # echotas.geometry.contour 7b46f42c5a4ed821
 # echotas.geometry.mesh d5a4de2df81270c7
 # echotas.geometry.sector 226352a61cb47a5a
 # echotas.geometry.segments 661d8a41f34c6508
-# echotas.metrics 81926906356b2438
+# echotas.metrics 75ebebe0d829c025
 # echotas.metrics.agreement 515dfaddb8c489ae
 # echotas.metrics.contours cf2e9750ead8454e
-# echotas.metrics.detection 867791732e87ccb0
+# echotas.metrics.detection 53fbceb6e0698919
 # echotas.metrics.folds aa85440b285831c1
-# echotas.metrics.inference f6ddfdf6b6d556ee
+# echotas.metrics.inference 31bf47dd29a37dbe
 # echotas.metrics.motion 7fefb50ba826203e
 # echotas.metrics.realism af2fdbe532046435
 # echotas.metrics.repeated 9732643c441780e5
 # echotas.metrics.resampling efa5213e1e6dc791
+# echotas.metrics.shift 1ee65dede9a24e08
 # echotas.metrics.smoothness a8663e0793856966
 # echotas.metrics.speed 1cbd0a4ba46a1747
 # echotas.pipeline cee181852a76d572
-# echotas.pipeline.metrics_file f26d337017427e44
+# echotas.pipeline.metrics_file 5d0e54ccb4878233
 # echotas.records ceb5882154c2ecbd
 # echotas.report 9c6194d39d05cd48
-# echotas.report.bland_altman 26563db41e81fd00
-# echotas.report.bullseye 967c165ea365e533
+# echotas.report.bland_altman 6252654c325196bd
+# echotas.report.bullseye 0095410507fb9b0b
 # echotas.report.cine 9e3a36c206f83d5b
 # echotas.report.correlation_curves 9d8591ddfeb8ff62
-# echotas.report.curves bbe9ae1780313c66
+# echotas.report.curves 8564c9e8c5320fe4
 # echotas.report.intervals 254d88d92ff4183c
-# echotas.report.learning a6fc0aac7e815966
+# echotas.report.learning 349bbfa4ac5f465d
 # echotas.report.m_mode 2f57ee3ee04ee101
 # echotas.report.movies 1f6c1966584ab946
 # echotas.report.overlay 2943d7feb9d2185a
-# echotas.report.style d63c271e316f1cd9
-# echotas.report.tables 2908e60b8569edee
-# echotas.report.training_curve e83baf7c860697b3
+# echotas.report.style e6c882ea15ecd686
+# echotas.report.tables 03a6739a358ecdf5
+# echotas.report.training_curve 915cc0bf37237158
 # echotas.report.validation_picture 05ea9f7952e8bc49
 # echotas.seeds a6ab06202579f3ce
 # echotas.store 5a064a9e61efd47e
-# echotas.strain 6ee64e9abf7f63af
+# echotas.strain 02c89dac51a83fd0
 # echotas.strain.drift c77e5a07722d92bd
 # echotas.strain.function f05315df1f0fa5ec
 # echotas.strain.global_strain 27b86412ebe04304
@@ -168,7 +176,7 @@ display(
 # echotas.strain.regional 25eaf0f2e43d898b
 # echotas.strain.segment_models 28835feae0ba2cc3
 # echotas.strain.timing 793e2a3de46bafa1
-# echotas.strain.uncertainty b1c8510d649f448c
+# echotas.strain.uncertainty 97f0f77008ba3608
 # echotas.trackers f05072c4e38217fe
 # echotas.trackers.base 478720fbbbaac10d
 # echotas.trackers.blocks e3b0c44298fc1c14
@@ -183,23 +191,23 @@ display(
 # echotas.trackers.blocks.resampling 53fdba576c05072f
 # echotas.trackers.cotracker 60d145d1032d88e1
 # echotas.trackers.lucas_kanade de263d1cfbaa4d48
-# echotas.trackers.lucas_kanade_mesh f11fe9b2ed15a404
+# echotas.trackers.lucas_kanade_mesh b5e8bbe53efa929e
 # echotas.trackers.mean_motion cc7726921b2f5a99
 # echotas.trackers.pretrained 751e7a8817a87e5e
-# echotas.trackers.registry 79459c3c19702624
-# echotas.trackers.tas_net 75f4a3da5552bcbd
+# echotas.trackers.registry 6b3b7f442b5850c8
+# echotas.trackers.tas_net 626233c34832c25f
 # echotas.training 34d98ad12c641fdd
-# echotas.training.augment 9c31836f0dbb5f1e
-# echotas.training.calibration eea0584b27fd9b4b
+# echotas.training.augment 04cc2964fcc4cee5
+# echotas.training.calibration 4f1b183af577a23a
 # echotas.training.checkpoint 77dabd1d7237404f
 # echotas.training.dataset 574819075f645307
-# echotas.training.fit f15dbcaf8b7228e2
+# echotas.training.fit 35df65c8075877b0
 # echotas.training.gradients 31a97952ce03ae16
 # echotas.training.loop c3a4ff1c1ffaf9cb
 # echotas.training.losses 1dac9a2333b8cc8d
-# echotas.training.processes 37bf6e079e869c13
+# echotas.training.processes ef28133492edc451
 # echotas.training.start fd8e2e3cd41acbf0
 # echotas.training.synthetic d01ebf30c1a731a2
 # echotas.training.tas_net 8d2d18bacc94d56f
-# echotas/trackers/pretrained/tas_net_released.safetensors 2fba321e5691360c
+# echotas/trackers/pretrained/tas_net_released.safetensors a6d2d682501a1066
 # echotas/trackers/pretrained/tas_net_small.safetensors 329912dbf82e8a6b

@@ -50,7 +50,7 @@ run = runs.start(
 )
 display(
     Markdown(
-        f"**{name}** - {described.summary} {described.n_parameters:,} learned parameters, {described.n_steps:,} training steps."
+        f"`{name}` - {described.summary} {described.n_parameters:,} learned parameters, {described.n_steps:,} training steps."
     )
 )
 
@@ -100,7 +100,7 @@ errors = table.set_index("recording")["mte_mm"]
 examples = examples_at_ed(recordings, tracks, name, picked)
 figure = error_figures.tracked_against_truth(
     {f"{label}: {errors[picked[label]]:.2f} mm\n{picked[label]}": example for label, example in examples.items()},
-    title=f"{name} at end-diastole",
+    title=f"{name} at end-diastole (virtual)",
     tracker=tracker,
 )
 run.log_figure(figure, "best_and_worst.png")
@@ -109,7 +109,7 @@ figure
 # %% why
 worst = [recording for label, recording in picked.items() if label.endswith("worst")]
 reasons = explain_failures(recordings, tracks, name, worst)
-display(Markdown("\n".join(f"- **{row.recording}**: {row.why}" for row in reasons.itertuples())))
+display(Markdown("\n".join(f"- virtual **{row.recording}**: {row.why}" for row in reasons.itertuples())))
 
 # %% record
 row = summary.loc[name]
@@ -132,7 +132,7 @@ numbers = record(
 run.finish()
 display(
     Markdown(
-        f"**{name}** follows the wall of {numbers['n_patients']} virtual patients ({numbers['n_recordings']} recordings) with a mean error of "
+        f"`{name}` follows the wall of {numbers['n_patients']} virtual patients ({numbers['n_recordings']} recordings) with a mean error of "
         f"**{numbers['mte_mm']:.2f} mm** [{numbers['mte_mm_low']:.2f}, {numbers['mte_mm_high']:.2f}], {numbers['ed_error_mm']:.2f} mm at end-diastole; "
         f"{numbers['folds_percent']:.0f} % of the recordings hold a folded triangle. "
         f"Errors are measured against the true motion of virtual patients; how far that carries over to patients is not known. "
@@ -144,9 +144,9 @@ display(
 # echotas a757a6ea3e0c7793
 # echotas.evaluation 194717b82b9342a6
 # echotas.evaluation.cohort_files a848bebe57b6abf3
-# echotas.evaluation.failures 59d368e35bffa0dd
+# echotas.evaluation.failures 18452a4e15a026ef
 # echotas.evaluation.profiles 37f59cca90959d57
-# echotas.evaluation.summaries a71c78954ee20855
+# echotas.evaluation.summaries 16453d0421b55873
 # echotas.evaluation.tables aeee5c7f53817500
 # echotas.evaluation.tracking e7e5577612f40dfb
 # echotas.geometry ab018291fd65d448
@@ -154,39 +154,40 @@ display(
 # echotas.geometry.mesh d5a4de2df81270c7
 # echotas.geometry.sector 226352a61cb47a5a
 # echotas.geometry.segments 661d8a41f34c6508
-# echotas.metrics 81926906356b2438
+# echotas.metrics 75ebebe0d829c025
 # echotas.metrics.agreement 515dfaddb8c489ae
 # echotas.metrics.contours cf2e9750ead8454e
-# echotas.metrics.detection 867791732e87ccb0
+# echotas.metrics.detection 53fbceb6e0698919
 # echotas.metrics.folds aa85440b285831c1
-# echotas.metrics.inference f6ddfdf6b6d556ee
+# echotas.metrics.inference 31bf47dd29a37dbe
 # echotas.metrics.motion 7fefb50ba826203e
 # echotas.metrics.realism af2fdbe532046435
 # echotas.metrics.repeated 9732643c441780e5
 # echotas.metrics.resampling efa5213e1e6dc791
+# echotas.metrics.shift 1ee65dede9a24e08
 # echotas.metrics.smoothness a8663e0793856966
 # echotas.metrics.speed 1cbd0a4ba46a1747
 # echotas.pipeline cee181852a76d572
-# echotas.pipeline.metrics_file f26d337017427e44
+# echotas.pipeline.metrics_file 5d0e54ccb4878233
 # echotas.records ceb5882154c2ecbd
 # echotas.report 9c6194d39d05cd48
-# echotas.report.bland_altman 26563db41e81fd00
-# echotas.report.bullseye 967c165ea365e533
+# echotas.report.bland_altman 6252654c325196bd
+# echotas.report.bullseye 0095410507fb9b0b
 # echotas.report.cine 9e3a36c206f83d5b
 # echotas.report.correlation_curves 9d8591ddfeb8ff62
-# echotas.report.curves bbe9ae1780313c66
+# echotas.report.curves 8564c9e8c5320fe4
 # echotas.report.error_figures 19513cba8f293a27
-# echotas.report.estimate_table b5a636e5b031bbcb
+# echotas.report.estimate_table 6b50fd07266b46bb
 # echotas.report.intervals 254d88d92ff4183c
-# echotas.report.learning a6fc0aac7e815966
+# echotas.report.learning 349bbfa4ac5f465d
 # echotas.report.m_mode 2f57ee3ee04ee101
 # echotas.report.movies 1f6c1966584ab946
 # echotas.report.overlay 2943d7feb9d2185a
-# echotas.report.style d63c271e316f1cd9
-# echotas.report.tables 2908e60b8569edee
+# echotas.report.style e6c882ea15ecd686
+# echotas.report.tables 03a6739a358ecdf5
 # echotas.seeds a6ab06202579f3ce
 # echotas.store 5a064a9e61efd47e
-# echotas.strain 6ee64e9abf7f63af
+# echotas.strain 02c89dac51a83fd0
 # echotas.strain.drift c77e5a07722d92bd
 # echotas.strain.function f05315df1f0fa5ec
 # echotas.strain.global_strain 27b86412ebe04304
@@ -195,7 +196,7 @@ display(
 # echotas.strain.regional 25eaf0f2e43d898b
 # echotas.strain.segment_models 28835feae0ba2cc3
 # echotas.strain.timing 793e2a3de46bafa1
-# echotas.strain.uncertainty b1c8510d649f448c
+# echotas.strain.uncertainty 97f0f77008ba3608
 # echotas.trackers f05072c4e38217fe
 # echotas.trackers.base 478720fbbbaac10d
-# echotas.trackers.registry 79459c3c19702624
+# echotas.trackers.registry 6b3b7f442b5850c8

@@ -14,7 +14,7 @@ from echotas.evaluation import compare_with, motion_summary, motion_table, recor
 from echotas.evaluation.peer_measures import PEER_MEASURES, peer_table
 from echotas.evaluation.summaries import mean_summary
 from echotas.pipeline import paths, runs
-from echotas.pipeline.metrics_file import record
+from echotas.pipeline.metrics_file import record, record_rows
 from echotas.report import style
 from echotas.report.estimate_panels import estimate_panels
 from echotas.report.estimate_table import estimate_table
@@ -33,9 +33,8 @@ run = runs.start(
     tags={"tracker": "all", "seed": seed},
     note=f"Motion error of {len(trackers)} trackers on {n}.",
 )
-(paths.reports() / "tables").mkdir(parents=True, exist_ok=True)
-table.round(4).to_csv(paths.reports() / "tables" / "30_motion.csv", index=False)
 display(Markdown(f"{len(trackers)} trackers and controls, {n}; cohorts {', '.join(evaluation['cohorts'])}."))
+display(Markdown(record_rows("30_motion", table, run)))
 
 # %% overall
 summary = motion_summary(table, seed, evaluation["n_resamples"])
@@ -64,11 +63,29 @@ figure
 null = "mean_motion" if "mean_motion" in trackers else "frozen"
 others = [name for name in trackers if name not in ("frozen", "oracle", null)]
 comparison = compare_with(table, "mte_mm", null, others)
-comparison["relative_percent"] = 100 * (summary.loc[comparison.index, "mte_mm"] / summary.loc[null, "mte_mm"] - 1)
-comparison.round(3)
+estimate_table(
+    comparison,
+    [
+        ("relative_percent", "mean error against the control, %", 0),
+        ("shift", "shift, mm", 2),
+        ("p_holm", "p, Holm", 3),
+        ("p_least", "smallest possible p", 3),
+    ],
+    warn=False,
+)
+
+# %% rivals
+ranked = summary.drop(
+    index=[name for name in ("frozen", "oracle", "mean_motion") if name in summary.index]
+).sort_values("mte_mm")
+rivals = compare_with(table, "mte_mm", ranked.index[0], list(ranked.index[1:]))
+rivals_shown = [("shift", f"shift against {ranked.index[0]}, mm", 2), ("p_holm", "p, Holm", 3)]
+estimate_table(rivals, [*rivals_shown, ("p_least", "smallest possible p", 3)], warn=False)
 
 # %% peers
-peers = mean_summary(peer_table(recordings, paths.work() / "tracks", trackers), list(PEER_MEASURES), seed, 200)
+peer_rows = peer_table(recordings, paths.work() / "tracks", trackers)
+display(Markdown(record_rows("30_peers", peer_rows, run)))
+peers = mean_summary(peer_rows, list(PEER_MEASURES), seed, evaluation["n_resamples"])
 estimate_table(
     peers,
     [(key, head, 1 if key.endswith("percent") else 2) for key, head in PEER_MEASURES.items()],
@@ -76,11 +93,16 @@ estimate_table(
 ).T
 
 # %% strata
-by_stratum = table.pivot_table(index="tracker", columns="stratum", values="mte_mm", sort=False).round(2)
-by_stratum.columns = [
-    f"{name}, n = {table.loc[table['stratum'] == name, 'recording'].nunique()}" for name in by_stratum.columns
-]
-by_stratum
+by_stratum = {
+    f"{name}, {part['patient'].nunique()} patients, {part['recording'].nunique()} recordings": mean_summary(
+        part, ["mte_mm"], seed, evaluation["n_resamples"]
+    )
+    for name, part in table.groupby("stratum", sort=False)
+}
+pd.concat(
+    {name: estimate_table(part, [("mte_mm", "", 2)], warn=False)[""] for name, part in by_stratum.items()},
+    axis=1,
+)
 
 # %% views
 by_view = table.pivot_table(index="tracker", columns="view", values="mte_mm", sort=False)
@@ -89,12 +111,13 @@ display(pd.concat({"view": by_view, "population": by_population}, axis=1).round(
 counts = table[table["tracker"] == trackers[0]]
 display(
     Markdown(
-        "Recordings behind each column: "
+        "Behind each column: "
         + ", ".join(
-            f"{key} {value}"
+            f"{key} {len(part)} recordings of {part['patient'].nunique()} patients"
             for column in ("view", "population")
-            for key, value in counts[column].value_counts(sort=False).items()
+            for key, part in counts.groupby(column, sort=False)
         )
+        + "."
     )
 )
 
@@ -125,21 +148,26 @@ numbers = record(
             for name, row in summary.iterrows()
         },
         "null": null,
-        "against_null_percent": {name: float(value) for name, value in comparison["relative_percent"].items()},
+        "against_null": {
+            name: {key: float(row[key]) for key in ("relative_percent", "shift", "shift_low", "shift_high", "p_holm")}
+            for name, row in comparison.iterrows()
+        },
+        "against_best": {
+            name: {key: float(row[key]) for key in ("shift", "shift_low", "shift_high", "p_holm")}
+            for name, row in rivals.iterrows()
+        },
     },
     run=run,
     allow_nan=True,
 )
 run.finish()
-ranked = summary.drop(
-    index=[name for name in ("frozen", "oracle", "mean_motion") if name in summary.index]
-).sort_values("mte_mm")
-below = ", ".join(f"{name} {value:+.0f} %" for name, value in numbers["against_null_percent"].items())
+below = ", ".join(f"{name} {row['relative_percent']:+.0f} %" for name, row in numbers["against_null"].items())
+alike = [name for name, row in rivals.iterrows() if row["p_holm"] > 0.05]
 display(
     Markdown(
         f"On {n}, the lowest mean error is **{ranked.index[0]}**'s, {ranked['mte_mm'].iloc[0]:.2f} mm "
-        f"[{ranked['mte_mm_low'].iloc[0]:.2f}, {ranked['mte_mm_high'].iloc[0]:.2f}]. Against the {null} control "
-        f"({summary.loc[null, 'mte_mm']:.2f} mm): {below}. "
+        f"[{ranked['mte_mm_low'].iloc[0]:.2f}, {ranked['mte_mm_high'].iloc[0]:.2f}]; these patients do not tell it from {', '.join(alike) or 'nobody'} (Holm over {len(rivals)}, smallest possible p {rivals['p_least'].iloc[0]:.3f}). "
+        f"Against the {null} control ({summary.loc[null, 'mte_mm']:.2f} mm over recordings), by patients: {below}. "
         "This ranks trackers on simulated speckle with exact motion; it does not show what they do on patients. Next: 31, what the errors do to strain."
     )
 )
@@ -148,10 +176,10 @@ display(
 # echotas a757a6ea3e0c7793
 # echotas.evaluation 194717b82b9342a6
 # echotas.evaluation.cohort_files a848bebe57b6abf3
-# echotas.evaluation.failures 59d368e35bffa0dd
-# echotas.evaluation.peer_measures e1c60af5211fc9d9
+# echotas.evaluation.failures 18452a4e15a026ef
+# echotas.evaluation.peer_measures 5145ca52d0ba3205
 # echotas.evaluation.profiles 37f59cca90959d57
-# echotas.evaluation.summaries a71c78954ee20855
+# echotas.evaluation.summaries 16453d0421b55873
 # echotas.evaluation.tables aeee5c7f53817500
 # echotas.evaluation.tracking e7e5577612f40dfb
 # echotas.geometry ab018291fd65d448
@@ -159,40 +187,41 @@ display(
 # echotas.geometry.mesh d5a4de2df81270c7
 # echotas.geometry.sector 226352a61cb47a5a
 # echotas.geometry.segments 661d8a41f34c6508
-# echotas.metrics 81926906356b2438
+# echotas.metrics 75ebebe0d829c025
 # echotas.metrics.agreement 515dfaddb8c489ae
 # echotas.metrics.contours cf2e9750ead8454e
-# echotas.metrics.detection 867791732e87ccb0
+# echotas.metrics.detection 53fbceb6e0698919
 # echotas.metrics.folds aa85440b285831c1
-# echotas.metrics.inference f6ddfdf6b6d556ee
+# echotas.metrics.inference 31bf47dd29a37dbe
 # echotas.metrics.motion 7fefb50ba826203e
 # echotas.metrics.realism af2fdbe532046435
 # echotas.metrics.repeated 9732643c441780e5
 # echotas.metrics.resampling efa5213e1e6dc791
+# echotas.metrics.shift 1ee65dede9a24e08
 # echotas.metrics.smoothness a8663e0793856966
 # echotas.metrics.speed 1cbd0a4ba46a1747
 # echotas.pipeline cee181852a76d572
-# echotas.pipeline.metrics_file f26d337017427e44
+# echotas.pipeline.metrics_file 5d0e54ccb4878233
 # echotas.records ceb5882154c2ecbd
 # echotas.report 9c6194d39d05cd48
-# echotas.report.bland_altman 26563db41e81fd00
-# echotas.report.bullseye 967c165ea365e533
+# echotas.report.bland_altman 6252654c325196bd
+# echotas.report.bullseye 0095410507fb9b0b
 # echotas.report.cine 9e3a36c206f83d5b
 # echotas.report.correlation_curves 9d8591ddfeb8ff62
-# echotas.report.curves bbe9ae1780313c66
+# echotas.report.curves 8564c9e8c5320fe4
 # echotas.report.estimate_panels a5539f65c758fc0d
-# echotas.report.estimate_table b5a636e5b031bbcb
+# echotas.report.estimate_table 6b50fd07266b46bb
 # echotas.report.intervals 254d88d92ff4183c
-# echotas.report.learning a6fc0aac7e815966
+# echotas.report.learning 349bbfa4ac5f465d
 # echotas.report.m_mode 2f57ee3ee04ee101
 # echotas.report.movies 1f6c1966584ab946
 # echotas.report.overlay 2943d7feb9d2185a
-# echotas.report.published ec9bb590d627fbf9
-# echotas.report.style d63c271e316f1cd9
-# echotas.report.tables 2908e60b8569edee
+# echotas.report.published e78249b6f485a4a0
+# echotas.report.style e6c882ea15ecd686
+# echotas.report.tables 03a6739a358ecdf5
 # echotas.seeds a6ab06202579f3ce
 # echotas.store 5a064a9e61efd47e
-# echotas.strain 6ee64e9abf7f63af
+# echotas.strain 02c89dac51a83fd0
 # echotas.strain.drift c77e5a07722d92bd
 # echotas.strain.function f05315df1f0fa5ec
 # echotas.strain.global_strain 27b86412ebe04304
@@ -201,7 +230,7 @@ display(
 # echotas.strain.regional 25eaf0f2e43d898b
 # echotas.strain.segment_models 28835feae0ba2cc3
 # echotas.strain.timing 793e2a3de46bafa1
-# echotas.strain.uncertainty b1c8510d649f448c
+# echotas.strain.uncertainty 97f0f77008ba3608
 # echotas.trackers f05072c4e38217fe
 # echotas.trackers.base 478720fbbbaac10d
-# echotas.trackers.registry 79459c3c19702624
+# echotas.trackers.registry 6b3b7f442b5850c8

@@ -7,17 +7,27 @@ untrained = ["frozen", "oracle", "farneback"]
 train_runs = []
 
 # %% imports
+import numpy as np
 from IPython.display import Markdown, display
 
 from echotas.evaluation import recording_paths, regional_summary, segment_strain_table
-from echotas.evaluation.curves import bullseye_values, example_curves, most_regional_patient
+from echotas.evaluation.curves import (
+    bullseye_accepted,
+    bullseye_values,
+    dispersion_ms,
+    example_curves,
+    most_regional_patient,
+    timing_values,
+)
 from echotas.evaluation.cut_rule import cut_rule_table
-from echotas.evaluation.detection import detection_summary
+from echotas.evaluation.detection import NORMAL_PERCENT, TERRITORIES, detection_summary
 from echotas.evaluation.segment_pairs import PAIR_KINDS, segment_pair_summary, segment_pairs
 from echotas.geometry.segments import SEGMENTS
+from echotas.metrics.detection import MIN_PATIENTS
 from echotas.pipeline import paths, runs
-from echotas.pipeline.metrics_file import record
+from echotas.pipeline.metrics_file import record, record_rows
 from echotas.report import bland_altman_grid, bullseyes, strain_curves, style, tracker_look
+from echotas.report.bullseye import TIMING_SCALES
 from echotas.report.estimate_panels import estimate_panels
 from echotas.report.estimate_table import estimate_table
 from echotas.store import read_recording
@@ -37,41 +47,58 @@ run = runs.start(
     tags={"tracker": "all", "seed": seed},
     note=f"Segment strain of {len(trackers)} trackers on {n}.",
 )
-(paths.reports() / "tables").mkdir(parents=True, exist_ok=True)
-table.round(4).to_csv(paths.reports() / "tables" / "32_regional_strain.csv", index=False)
+hearts = table.drop_duplicates("patient")["population"].value_counts()
 display(
     Markdown(
-        f"{len(trackers)} trackers and controls, {n}, {table.drop_duplicates(['recording', 'segment']).shape[0]} segments."
-    )
+        f"{len(trackers)} trackers and controls, {n}, {table.drop_duplicates(['recording', 'segment']).shape[0]} segments. "
+        f"Patients by condition: {', '.join(f'{name} {count}' for name, count in hearts.items())}."
+    ),
+    Markdown(record_rows("32_regional_strain", table, run)),
 )
 
 # %% error
-from_truth = table[(table["start"] == "truth") | ((table["method"] == "reader") & table["accepted"])]
+segment_columns = [("bias", "bias, points", 2), ("mae", "mean absolute error, points", 2), ("sd", "SD, points", 2)]
+from_truth = table[table["start"] == "truth"]
 summary = regional_summary(from_truth, seed, evaluation["n_resamples"])
-estimate_table(
-    summary, [("bias", "bias, points", 2), ("mae", "mean absolute error, points", 2), ("sd", "SD, points", 2)]
-)
+estimate_table(summary, segment_columns)
 
 # %% error-figure
 figure = estimate_panels(
     summary,
     [("bias", "bias (points)"), ("mae", "mean absolute error (points)")],
-    title=f"segment strain at end-systole against truth, {n}",
+    title=f"segment strain from the true line, {n}",
 )
 run.log_figure(figure, "segment_error.png")
+figure
+
+# %% observers
+read = table[(table["start"] != "truth") & table["accepted"]]
+same = read.groupby(["recording", "start", "segment"])["strain_es"].transform(lambda values: values.notna().all())
+observed = regional_summary(read[same], seed, evaluation["n_resamples"])
+estimate_table(observed, segment_columns)
+
+# %% observers-figure
+figure = estimate_panels(
+    observed,
+    [("bias", "bias (points)"), ("mae", "mean absolute error (points)")],
+    title=f"segment strain from observers' lines, {n}",
+)
+run.log_figure(figure, "segment_error_from_observers.png")
 figure
 
 # %% place
 by_level = from_truth.assign(
     error=(from_truth["strain_es"] - from_truth["true_strain_es"]).abs(), level=from_truth["segment"].str.split().str[0]
 )
-by_level.pivot_table(index="method", columns="level", values="error", sort=False).round(2)
+once = by_level[by_level["method"] == main].groupby("level")["patient"].agg(["size", "nunique"])
+heads = {level: f"{level}, n = {row['size']} segments of {row['nunique']} patients" for level, row in once.iterrows()}
+by_level.pivot_table(index="method", columns="level", values="error", sort=False).round(2).rename(columns=heads)
 
 # %% cut
 cut = cut_rule_table(recordings)
 by_cut = cut.assign(level=cut["segment"].str.split().str[0], size=cut["difference"].abs()).groupby("level", sort=False)
 by_cut["size"].agg(["mean", "max", "count"]).round(2).rename(
-    columns={"mean": "mean difference, points", "max": "largest", "count": "segments"}
+    columns={"mean": "mean absolute difference, points", "max": "largest, points", "count": "segments"}
 )
 
 # %% panels
@@ -80,15 +107,21 @@ names = [name for view in SEGMENTS.values() for name in view]
 
 
 def panels(kind):
-    groups = {name: pairs[(pairs["kind"] == kind) & (pairs["segment"] == name)] for name in names}
+    chosen = pairs[pairs["kind"] == kind]
+    if chosen.empty:
+        return Markdown(f"No pairs of the kind {kind!r} in these cohorts.")
+    groups = {name: chosen[chosen["segment"] == name] for name in names}
     first, second = (name.replace("tracker", main) for name in PAIR_KINDS[kind])
     figure = bland_altman_grid(
         {name: (group["value"].to_numpy(), group["reference"].to_numpy()) for name, group in groups.items()},
-        title=f"segment strain, {first} against {second}",
+        title=f"segment strain, {first} against {second} (virtual)",
         names=(first, second),
-        color=tracker_look("reader" if kind == "readers" else main).color,
+        color=tracker_look("reader" if kind.startswith("readers") else main).color,
+        patients={name: group["patient"].to_numpy() for name, group in groups.items()},
+        row_names=[str(view) for view in SEGMENTS],
+        seed=seed,
     )
-    run.log_figure(figure, f"segment_bland_altman_{kind}.png")
+    run.log_figure(figure, f"segment_bland_altman_{kind.replace(' ', '_')}.png")
     return figure
 
 
@@ -98,28 +131,63 @@ panels("truth")
 panels("reader")
 
 # %% e5bfdad2
-panels("tracker")
+panels("tracker observers")
 
 # %% adc75a57
-panels("readers")
+panels("readers observers")
+
+# %% retest-tracker
+panels("tracker test-retest")
+
+# %% retest-readers
+panels("readers test-retest")
 
 # %% 2c4bcf46
-segment_pair_summary(pairs).round(1)
+in_numbers = segment_pair_summary(pairs).round(1) + 0  # no "-0.0"
+in_numbers[[kind for kind in ("truth", "reader") if kind in in_numbers]]
+
+# %% pairs-repeated
+in_numbers.drop(columns=["truth", "reader"], level=0, errors="ignore")
 
 # %% patient
 patient, paths_of_patient = most_regional_patient(recordings, table)
-figure = bullseyes(
-    bullseye_values(table, paths_of_patient, ["truth", main, "reader"]),
-    title=f"{patient} (virtual, {read_recording(paths_of_patient[0]).cine.meta.get('population', '')})",
-)
+recording = read_recording(paths_of_patient[0])
+who = f"{patient} (virtual, {recording.cine.meta.get('population', '')})"
+shown = ["truth", main, "reader"]
+accepted = bullseye_accepted(table, paths_of_patient, shown)
+figure = bullseyes(bullseye_values(table, paths_of_patient, shown), accepted, title=who)
 run.log_figure(figure, "bullseyes.png")
 figure
 
+# %% timing
+timing = timing_values(paths_of_patient, tracks, shown)
+figure = bullseyes(timing["time_to_peak_ms"], accepted, title=who, **TIMING_SCALES["time_to_peak_ms"])
+run.log_figure(figure, "bullseyes_time_to_peak.png")
+figure
+
+# %% post-systolic
+figure = bullseyes(timing["post_systolic_percent"], accepted, title=who, **TIMING_SCALES["post_systolic_percent"])
+run.log_figure(figure, "bullseyes_post_systolic.png")
+figure
+
+# %% dispersion
+spread = {name: dispersion_ms(timing["time_to_peak_ms"][name], accepted[name]) for name in shown}
+display(
+    Markdown(
+        "Mechanical dispersion (SD of the time to peak): "
+        + ", ".join(f"{name} {value:.0f} ms ({count} of 18 segments)" for name, (value, count) in spread.items())
+        + f"; segments that never shorten or that the reader rejected are left out, one frame is {1000 / recording.cine.frame_rate:.0f} ms."
+    )
+)
+
 # %% patient-curves
-recording = read_recording(paths_of_patient[0])
 curves = example_curves(paths_of_patient[0], tracks, [main])
 figure = strain_curves(
-    curves[main], recording.cine.view, reference=curves["truth"], title=f"{main}, {paths_of_patient[0].stem} (virtual)"
+    curves[main],
+    recording.cine.view,
+    reference=curves["truth"],
+    title=f"{main}, {paths_of_patient[0].stem} (virtual)",
+    es_name="ES (AVC)",
 )
 run.log_figure(figure, "segment_curves.png")
 figure
@@ -133,23 +201,46 @@ display(
     )
 )
 called = [("sensitivity", "sensitivity", 2), ("specificity", "specificity", 2), ("auc", "AUC", 2)]
-estimate_table(detection, called, higher=["sensitivity", "specificity", "auc"])
+found = estimate_table(detection, called, higher=["sensitivity", "specificity", "auc"])
+found.insert(2, "impaired", detection["n_impaired"].map("{:.0f}".format))
+found.insert(3, "in patients", detection["n_patients_impaired"].map("{:.0f}".format))
+found
 
 # %% detect-territory
-by_territory = detection_summary(table, seed, evaluation["n_resamples"], by_territory=True)["auc"].unstack()
-counts = detection_summary(table, seed, 1, by_territory=True)["n_impaired"].unstack().loc[main]
-by_territory.columns = [f"AUC {name} ({counts[name]:.0f} impaired)" for name in by_territory.columns]
-by_territory.reindex(detection.index).round(2)
+by_territory = detection_summary(table, seed, evaluation["n_resamples"], by_territory=True)
+counts = by_territory.loc[main]
+enough = [name for name in TERRITORIES if counts["n_patients_impaired"].get(name, 0) > 1]
+if len(enough) < len(TERRITORIES):
+    impaired_in = ", ".join(
+        f"{name} {row['n_impaired']:.0f} in {row['n_patients_impaired']:.0f}" for name, row in counts.iterrows()
+    )
+    display(
+        Markdown(
+            f"By coronary artery (the AHA's map of segments) detection cannot be estimated for {', '.join(name for name in TERRITORIES if name not in enough)}: "
+            f"the impaired segments belong to {first['n_patients_impaired']:.0f} patients, by artery {impaired_in}, and one patient's wall says nothing about an artery."
+        )
+    )
+if enough:
+    heads = {
+        name: f"AUC {name} ({counts.loc[name, 'n_impaired']:.0f} impaired in {counts.loc[name, 'n_patients_impaired']:.0f} patients)"
+        for name in enough
+    }
+    display(by_territory["auc"].unstack().reindex(index=detection.index)[enough].round(2).rename(columns=heads))
 
 # %% record
 keys = ("bias", "bias_low", "bias_high", "mae", "mae_low", "mae_high", "sd", "n")
+against_truth = {
+    "segment_strain_es_against_truth": summary,
+    "segment_strain_es_from_observers_against_truth": observed,
+}
 numbers = record(
     "32_regional_strain",
     {
         "n_patients": int(table["patient"].nunique()),
         "n_recordings": int(table["recording"].nunique()),
-        "segment_strain_es_against_truth": {
-            name: {key: float(row[key]) for key in keys} for name, row in summary.iterrows()
+        **{
+            name: {method: {key: float(row[key]) for key in keys} for method, row in rows.iterrows()}
+            for name, rows in against_truth.items()
         },
         "detection_of_impaired_segments": {
             name: {key: float(row[key]) for key in ("n_impaired", "sensitivity", "specificity", "auc")}
@@ -160,15 +251,29 @@ numbers = record(
     allow_nan=True,
 )
 run.finish()
-measured = summary.drop(index=[name for name in ("reader", "frozen", "oracle", "mean_motion") if name in summary.index])
-best = measured["mae"].idxmin()
+controls = [name for name in ("frozen", "oracle", "mean_motion") if name in summary.index]
+best = summary.drop(index=controls)["mae"].idxmin()
+best_observed = observed.drop(index=[*controls, "reader"])["mae"].idxmin()
+off = {
+    name: f"{row['mae']:.1f} [{row['mae_low']:.1f}, {row['mae_high']:.1f}]"
+    for name, row in [*summary.add_prefix("true ", axis=0).iterrows(), *observed.iterrows()]
+}
+half = np.mean(np.abs(list(NORMAL_PERCENT.values()))) / 2
 display(
     Markdown(
-        f"A segment of {n} is off by **{measured.loc[best, 'mae']:.1f} points** [{measured.loc[best, 'mae_low']:.1f}, {measured.loc[best, 'mae_high']:.1f}] with the best tracker ({best}) and by {summary.loc[main, 'mae']:.1f} with {main}; "
-        f"the observers' own lines are off by {summary.loc['reader', 'mae']:.1f}. A segment at half its normal strain differs by about ten points. "
-        f"Of {first['n_impaired']:.0f} segments at less than half their normal strain {main} finds {100 * detection.loc[main, 'sensitivity']:.0f} %, the observers' own lines {100 * detection.loc['reader', 'sensitivity']:.0f} % of their {detection.loc['reader', 'n_impaired']:.0f} readings of them; "
-        f"with {first['n_patients_impaired']:.0f} patients behind them, no interval means much."
-    )
+        f"Mean absolute error of a segment, {n}. From the true line: **{off[f'true {best}']} points** with the best tracker ({best}), {off[f'true {main}']} with {main}. "
+        f"From the observers' lines, the same {observed.loc[main, 'n']:.0f} readings for all: {off[best_observed]} with the best tracker ({best_observed}), {off[main]} with {main}, "
+        f"{off['reader']} with the simulated readers' own software, and {off['oracle']} with the oracle, which is what lines and frames cost alone. "
+        f"A segment at half its normal strain is about {half:.0f} points away from normal."
+    ),
+    Markdown(
+        f"Of {first['n_impaired']:.0f} segments at less than half their normal strain, in {first['n_patients_impaired']:.0f} patients, {main} finds {first['n_impaired'] * first['sensitivity']:.0f}"
+        + (
+            f"; with fewer than {MIN_PATIENTS} such patients no interval can be given, and the rate says nothing about other patients."
+            if first["n_patients_impaired"] < MIN_PATIENTS
+            else "."
+        )
+    ),
 )
 
 # %% library
@@ -195,13 +300,13 @@ display(
 # echotas.acoustics.splat ad08321d41c54bf2
 # echotas.evaluation 194717b82b9342a6
 # echotas.evaluation.cohort_files a848bebe57b6abf3
-# echotas.evaluation.curves b40f6f172b79b06e
-# echotas.evaluation.cut_rule 0ce1a5398b26a89a
+# echotas.evaluation.curves c81810714963725b
+# echotas.evaluation.cut_rule 3d866924da02ccff
 # echotas.evaluation.detection 9359921ee5e077ba
-# echotas.evaluation.failures 59d368e35bffa0dd
+# echotas.evaluation.failures 18452a4e15a026ef
 # echotas.evaluation.profiles 37f59cca90959d57
-# echotas.evaluation.segment_pairs 99f657d9ad6ab8f6
-# echotas.evaluation.summaries a71c78954ee20855
+# echotas.evaluation.segment_pairs 3900b8aa2c33202a
+# echotas.evaluation.summaries 16453d0421b55873
 # echotas.evaluation.tables aeee5c7f53817500
 # echotas.evaluation.tracking e7e5577612f40dfb
 # echotas.geometry ab018291fd65d448
@@ -209,16 +314,17 @@ display(
 # echotas.geometry.mesh d5a4de2df81270c7
 # echotas.geometry.sector 226352a61cb47a5a
 # echotas.geometry.segments 661d8a41f34c6508
-# echotas.metrics 81926906356b2438
+# echotas.metrics 75ebebe0d829c025
 # echotas.metrics.agreement 515dfaddb8c489ae
 # echotas.metrics.contours cf2e9750ead8454e
-# echotas.metrics.detection 867791732e87ccb0
+# echotas.metrics.detection 53fbceb6e0698919
 # echotas.metrics.folds aa85440b285831c1
-# echotas.metrics.inference f6ddfdf6b6d556ee
+# echotas.metrics.inference 31bf47dd29a37dbe
 # echotas.metrics.motion 7fefb50ba826203e
 # echotas.metrics.realism af2fdbe532046435
 # echotas.metrics.repeated 9732643c441780e5
 # echotas.metrics.resampling efa5213e1e6dc791
+# echotas.metrics.shift 1ee65dede9a24e08
 # echotas.metrics.smoothness a8663e0793856966
 # echotas.metrics.speed 1cbd0a4ba46a1747
 # echotas.phantom 99925f3c411af7a3
@@ -239,27 +345,27 @@ display(
 # echotas.phantom.views 28579d8bd73eaa29
 # echotas.phantom.wall_shape 556fe56d9887dd5d
 # echotas.pipeline cee181852a76d572
-# echotas.pipeline.metrics_file f26d337017427e44
+# echotas.pipeline.metrics_file 5d0e54ccb4878233
 # echotas.records ceb5882154c2ecbd
 # echotas.report 9c6194d39d05cd48
-# echotas.report.bland_altman 26563db41e81fd00
-# echotas.report.bullseye 967c165ea365e533
+# echotas.report.bland_altman 6252654c325196bd
+# echotas.report.bullseye 0095410507fb9b0b
 # echotas.report.cine 9e3a36c206f83d5b
 # echotas.report.correlation_curves 9d8591ddfeb8ff62
-# echotas.report.curves bbe9ae1780313c66
+# echotas.report.curves 8564c9e8c5320fe4
 # echotas.report.estimate_panels a5539f65c758fc0d
-# echotas.report.estimate_table b5a636e5b031bbcb
+# echotas.report.estimate_table 6b50fd07266b46bb
 # echotas.report.intervals 254d88d92ff4183c
-# echotas.report.learning a6fc0aac7e815966
+# echotas.report.learning 349bbfa4ac5f465d
 # echotas.report.m_mode 2f57ee3ee04ee101
 # echotas.report.movies 1f6c1966584ab946
 # echotas.report.overlay 2943d7feb9d2185a
-# echotas.report.style d63c271e316f1cd9
-# echotas.report.tables 2908e60b8569edee
+# echotas.report.style e6c882ea15ecd686
+# echotas.report.tables 03a6739a358ecdf5
 # echotas.seeds a6ab06202579f3ce
 # echotas.speckle be0169b9741258f0
 # echotas.store 5a064a9e61efd47e
-# echotas.strain 6ee64e9abf7f63af
+# echotas.strain 02c89dac51a83fd0
 # echotas.strain.drift c77e5a07722d92bd
 # echotas.strain.function f05315df1f0fa5ec
 # echotas.strain.global_strain 27b86412ebe04304
@@ -268,7 +374,7 @@ display(
 # echotas.strain.regional 25eaf0f2e43d898b
 # echotas.strain.segment_models 28835feae0ba2cc3
 # echotas.strain.timing 793e2a3de46bafa1
-# echotas.strain.uncertainty b1c8510d649f448c
+# echotas.strain.uncertainty 97f0f77008ba3608
 # echotas.trackers f05072c4e38217fe
 # echotas.trackers.base 478720fbbbaac10d
-# echotas.trackers.registry 79459c3c19702624
+# echotas.trackers.registry 6b3b7f442b5850c8

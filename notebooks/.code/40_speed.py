@@ -78,7 +78,14 @@ pd.DataFrame(rows).T.round(2)
 # %% networks
 sizes = network_speed_table(**networks)
 sizes.rename(
-    columns={"cpu_s": "CPU s", "public_s": "CPU s, public", "ratio": "ours / public", "iterations": "refinements"}
+    columns={
+        "floor_s": "floor, s",
+        "gflop": "Gflop",
+        "cpu_s": "CPU s",
+        "public_s": "CPU s, public",
+        "ratio": "ours / public",
+        "iterations": "refinements",
+    }
 ).round(2).fillna("")
 
 # %% acoustics
@@ -188,7 +195,11 @@ numbers = record(
         "trackers": rows,
         "simulators": simulators,
         "networks": {
-            f"{row.network}, {row.frames} frames": {"cpu_seconds": row.cpu_s, "public_cpu_seconds": row.public_s}
+            f"{row.network}, {row.frames} frames": {
+                "cpu_seconds": row.cpu_s,
+                "floor_seconds": row.floor_s,
+                "public_cpu_seconds": row.public_s,
+            }
             for row in sizes.itertuples()
         },
         "measurement": measurement | {f"{name}_seconds": value for name, value in measured.items()},
@@ -246,11 +257,11 @@ display(
 # echotas.evaluation 194717b82b9342a6
 # echotas.evaluation.cohort_files a848bebe57b6abf3
 # echotas.evaluation.detection 9359921ee5e077ba
-# echotas.evaluation.failures 59d368e35bffa0dd
+# echotas.evaluation.failures 18452a4e15a026ef
 # echotas.evaluation.measurement_speed 0b89f812915c83e7
-# echotas.evaluation.network_speed 57847ef9e3c45569
+# echotas.evaluation.network_speed 123d8b07efda8393
 # echotas.evaluation.profiles 37f59cca90959d57
-# echotas.evaluation.summaries a71c78954ee20855
+# echotas.evaluation.summaries 16453d0421b55873
 # echotas.evaluation.tables aeee5c7f53817500
 # echotas.evaluation.tracking e7e5577612f40dfb
 # echotas.geometry ab018291fd65d448
@@ -258,16 +269,17 @@ display(
 # echotas.geometry.mesh d5a4de2df81270c7
 # echotas.geometry.sector 226352a61cb47a5a
 # echotas.geometry.segments 661d8a41f34c6508
-# echotas.metrics 81926906356b2438
+# echotas.metrics 75ebebe0d829c025
 # echotas.metrics.agreement 515dfaddb8c489ae
 # echotas.metrics.contours cf2e9750ead8454e
-# echotas.metrics.detection 867791732e87ccb0
+# echotas.metrics.detection 53fbceb6e0698919
 # echotas.metrics.folds aa85440b285831c1
-# echotas.metrics.inference f6ddfdf6b6d556ee
+# echotas.metrics.inference 31bf47dd29a37dbe
 # echotas.metrics.motion 7fefb50ba826203e
 # echotas.metrics.realism af2fdbe532046435
 # echotas.metrics.repeated 9732643c441780e5
 # echotas.metrics.resampling efa5213e1e6dc791
+# echotas.metrics.shift 1ee65dede9a24e08
 # echotas.metrics.smoothness a8663e0793856966
 # echotas.metrics.speed 1cbd0a4ba46a1747
 # echotas.phantom 99925f3c411af7a3
@@ -289,22 +301,22 @@ display(
 # echotas.phantom.wall_shape 556fe56d9887dd5d
 # echotas.pipeline cee181852a76d572
 # echotas.pipeline.machine 34727daefc308115
-# echotas.pipeline.metrics_file f26d337017427e44
+# echotas.pipeline.metrics_file 5d0e54ccb4878233
 # echotas.records ceb5882154c2ecbd
 # echotas.report 9c6194d39d05cd48
 # echotas.report.acoustic_figures eb6084738e335aca
-# echotas.report.bland_altman 26563db41e81fd00
-# echotas.report.bullseye 967c165ea365e533
+# echotas.report.bland_altman 6252654c325196bd
+# echotas.report.bullseye 0095410507fb9b0b
 # echotas.report.cine 9e3a36c206f83d5b
 # echotas.report.correlation_curves 9d8591ddfeb8ff62
-# echotas.report.curves bbe9ae1780313c66
+# echotas.report.curves 8564c9e8c5320fe4
 # echotas.report.intervals 254d88d92ff4183c
-# echotas.report.learning a6fc0aac7e815966
+# echotas.report.learning 349bbfa4ac5f465d
 # echotas.report.m_mode 2f57ee3ee04ee101
 # echotas.report.movies 1f6c1966584ab946
 # echotas.report.overlay 2943d7feb9d2185a
-# echotas.report.style d63c271e316f1cd9
-# echotas.report.tables 2908e60b8569edee
+# echotas.report.style e6c882ea15ecd686
+# echotas.report.tables 03a6739a358ecdf5
 # echotas.seeds a6ab06202579f3ce
 # echotas.simulation aa72e2d541c5f34d
 # echotas.simulation.backscatter e0806f5802224051
@@ -317,7 +329,7 @@ display(
 # echotas.simulation.strategies 7744216814d81794
 # echotas.speckle be0169b9741258f0
 # echotas.store 5a064a9e61efd47e
-# echotas.strain 6ee64e9abf7f63af
+# echotas.strain 02c89dac51a83fd0
 # echotas.strain.drift c77e5a07722d92bd
 # echotas.strain.function f05315df1f0fa5ec
 # echotas.strain.global_strain 27b86412ebe04304
@@ -326,7 +338,7 @@ display(
 # echotas.strain.regional 25eaf0f2e43d898b
 # echotas.strain.segment_models 28835feae0ba2cc3
 # echotas.strain.timing 793e2a3de46bafa1
-# echotas.strain.uncertainty b1c8510d649f448c
+# echotas.strain.uncertainty 97f0f77008ba3608
 # echotas.trackers f05072c4e38217fe
 # echotas.trackers.base 478720fbbbaac10d
 # echotas.trackers.blocks e3b0c44298fc1c14
@@ -356,5 +368,5 @@ display(
 # echotas.trackers.locotrack 6a5a5d37f8693abc
 # echotas.trackers.myotracker ab10a2800b1e56f1
 # echotas.trackers.pips_plus_plus 5d79a76f6922772f
-# echotas.trackers.registry 79459c3c19702624
+# echotas.trackers.registry 6b3b7f442b5850c8
 # echotas.trackers.specknet a855a3d0176f440b

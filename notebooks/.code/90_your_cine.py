@@ -9,18 +9,20 @@ es_frame = -1  # end-systole; -1: the contour's frame
 ed_frame = -1  # end-diastole; -1: the file's own, or found (the report says how)
 end_frame = -1  # next end-diastole; -1: the file's own, or unknown (then no drift is stated)
 tracker = "tas_net_released"  # or lucas_kanade_mesh, which has learned nothing
+rejected = []  # segments to leave out of GLS, e.g. ["A4C:apical anterolateral"]
 fitted = ""  # folder of 10_train, for trackers that learn
 wall_thickness = 10.0  # mm, or px if the pixel size is unknown
-out = ".work/your_cine"  # where the movie goes
+out = ".work/your_cine"  # where movie and page go
 
 # %% imports
+import json
+
 import numpy as np
 import pandas as pd
 from IPython.display import Image, Markdown, display
 
 from echotas.evaluation import recording_paths
 from echotas.pipeline import paths
-from echotas.readers import read_cine, read_contour, with_sector
 from echotas.records import View
 from echotas.report import (
     Panel,
@@ -33,21 +35,24 @@ from echotas.report import (
     write_movie,
 )
 from echotas.store import read_recording
-from echotas.strain import local_strain
+from echotas.strain import local_strain, strain_curve
 from echotas.trackers import fitted_config
-from echotas.your_cine import analyse
+from echotas.your_cine import accepted_segments, analyse, is_virtual, read_contour, read_own_cine
+from echotas.your_cine.own_error import PLUS_MINUS, measured_on_virtual_patients
+from echotas.your_cine.sheet import patient_sheet
 
 # %% setup
 style.apply()
 if file:
-    cine = with_sector(read_cine(paths.root() / file, spacing_mm=spacing_mm or None, view=view or None))
+    cine = read_own_cine(paths.root() / file, spacing_mm or None, view or None)
     drawn = read_contour(paths.root() / contour)
-    line, frame, title = drawn.line_px, drawn.frame, cine.recording_id or "your cine"
+    line, frame = drawn.line_px, drawn.frame
 else:
     recording = read_recording(next(p for p in recording_paths(paths.data(), ["V-HUNT-A"]) if "A4C" in p.stem))
     cine, reading = recording.cine, recording.readings[0]
     end_frame = cine.n_frames - 1  # a virtual cine is one whole beat
-    line, frame, title = reading.line_px[reading.es_frame], reading.es_frame, f"{cine.recording_id} (virtual)"
+    line, frame = reading.line_px[reading.es_frame], reading.es_frame
+title = (cine.recording_id or "your cine") + (" (virtual)" if is_virtual(cine) else "")
 known = cine.spacing_mm is not None
 display(
     Markdown(
@@ -59,13 +64,25 @@ display(
 result = analyse(
     cine,
     line,
-    es_frame if es_frame >= 0 else frame,
+    es_frame if es_frame >= 0 else None,
     tracker,
     contour_frame=frame,
     ed_frame=ed_frame if ed_frame >= 0 else None,
     end_frame=end_frame if end_frame >= 0 else None,
+    accepted=accepted_segments(rejected, [cine.view])[cine.view],
     **({"wall_thickness_mm": wall_thickness} if known else {"wall_thickness_px": wall_thickness}),
     **fitted_config(tracker, paths.root() / fitted if fitted else None),
+)
+# A virtual cine knows its own motion: the same beat and segments of the true line.
+true = None
+if not file:
+    true_mm = recording.mesh.midwall_px * np.array(cine.spacing_mm)
+    true = strain_curve(true_mm, cine.times_s, result.ed_frame, result.es_frame, accepted=result.accepted)
+display(
+    Markdown(
+        f"ED is frame {result.ed_frame} ({result.ed_source}), ES frame {result.es_frame} ({result.es_source}). "
+        f"Rejected segments: {', '.join(result.rejected_names) or 'none'}."
+    )
 )
 display(Markdown("\n".join(f"- {warning}" for warning in result.warnings) or "No warnings."))
 
@@ -93,7 +110,7 @@ write_movie(folder / "overlay.mp4", movie, min(cine.frame_rate, 25))
 display(Image(path.read_bytes(), format="gif"))
 
 # %% strain
-figure = strain_curves(result.strain, cine.view, result.accepted, title=f"{title}: {tracker}")
+figure = strain_curves(result.strain, cine.view, result.accepted, true, title=f"{title}: {tracker}")
 figure
 
 # %% m-mode
@@ -109,17 +126,15 @@ figure = strain_m_mode(
 figure
 
 # %% segments
-at_es = result.strain.segment_percent[:, result.es_frame]
+at_es, width, at_end = result.segment_es_percent, result.half_width_percent, result.segment_drift_percent
 display(
     pd.DataFrame(
         {
             "strain at ES, %": at_es.round(1),
-            **(
-                {}
-                if result.strain_error_percent is None
-                else {"± (95 %), points": (1.96 * result.strain_error_percent[1:]).round(1)}
-            ),
+            **({} if width is None else {"± (95 %), points": width[1:].round(1)}),
+            **({} if true is None else {"true (virtual), %": true.segment_percent[:, result.es_frame].round(1)}),
             "lowest strain, %": result.strain.segment_percent.min(axis=1).round(1),
+            **({} if at_end is None else {"at the end of the beat, %": at_end.round(1)}),
             "confidence": result.segment_confidence.round(2),
             "accepted": result.accepted,
         },
@@ -133,6 +148,13 @@ figure = (
 )
 figure
 
+# %% sheet
+file_31 = paths.reports() / "metrics" / "31_global_strain.json"
+measured = measured_on_virtual_patients(json.loads(file_31.read_text()) if file_31.is_file() else None, result.tracker)
+figure = patient_sheet([result], title, measured)
+style.save(figure, folder / "strain.pdf")
+figure
+
 # %% answer
 g = result.global_strain
 drift = (
@@ -140,17 +162,20 @@ drift = (
     if result.drift_percent is None
     else f"{result.drift_percent:+.1f} points"
 )
-error = result.strain_error_percent
+plus_minus = "" if width is None else f" ± {width[0]:.1f}"
+beside = "" if true is None else f" (true, of this virtual patient: {true.global_percent[result.es_frame]:.1f} %)"
+without = f", without {', '.join(result.rejected_names)}" if result.rejected_names else ""
 sure = (
     "One cine, one line, one tracker: no interval can be given."
-    if error is None
-    else f"Tracking alone, from this line, is good for {g.es_percent:.1f} ± {1.96 * error[0]:.1f} % (95 %, the tracker's own word, calibrated on virtual patients): what the line misses is not in it."
+    if width is None
+    else f"{PLUS_MINUS}. What the drawn line misses is not in it."
 )
 display(
     Markdown(
-        f"**GLS {g.es_percent:.1f} % at end-systole** (peak systolic {g.peak_systolic_percent:.1f} %, peak {g.peak_percent:.1f} % in frame {g.peak_frame}); ED is frame {result.ed_frame} ({result.ed_source}). "
-        f"Mean confidence {result.confidence.mean():.2f}, drift {drift}, folded triangles {100 * result.folded_share:.1f} %. "
-        f"{sure} On virtual patients the leaderboard states how far this tracker is off. **Research use only.**"
+        f"**GLS {g.es_percent:.1f}{plus_minus} % at end-systole{without}**{beside} (peak systolic {g.peak_systolic_percent:.1f} %, peak {g.peak_percent:.1f} % in frame {g.peak_frame}); "
+        f"ED is frame {result.ed_frame} ({result.ed_source}), ES frame {result.es_frame} ({result.es_source}). "
+        f"Mean confidence {result.confidence.mean():.2f}, drift {drift}, folded triangles {100 * result.folded_share:.1f} %.\n\n"
+        f"{sure} {measured} **Research use only.**"
     )
 )
 
@@ -158,9 +183,9 @@ display(
 # echotas a757a6ea3e0c7793
 # echotas.evaluation 194717b82b9342a6
 # echotas.evaluation.cohort_files a848bebe57b6abf3
-# echotas.evaluation.failures 59d368e35bffa0dd
+# echotas.evaluation.failures 18452a4e15a026ef
 # echotas.evaluation.profiles 37f59cca90959d57
-# echotas.evaluation.summaries a71c78954ee20855
+# echotas.evaluation.summaries 16453d0421b55873
 # echotas.evaluation.tables aeee5c7f53817500
 # echotas.evaluation.tracking e7e5577612f40dfb
 # echotas.geometry ab018291fd65d448
@@ -168,16 +193,17 @@ display(
 # echotas.geometry.mesh d5a4de2df81270c7
 # echotas.geometry.sector 226352a61cb47a5a
 # echotas.geometry.segments 661d8a41f34c6508
-# echotas.metrics 81926906356b2438
+# echotas.metrics 75ebebe0d829c025
 # echotas.metrics.agreement 515dfaddb8c489ae
 # echotas.metrics.contours cf2e9750ead8454e
-# echotas.metrics.detection 867791732e87ccb0
+# echotas.metrics.detection 53fbceb6e0698919
 # echotas.metrics.folds aa85440b285831c1
-# echotas.metrics.inference f6ddfdf6b6d556ee
+# echotas.metrics.inference 31bf47dd29a37dbe
 # echotas.metrics.motion 7fefb50ba826203e
 # echotas.metrics.realism af2fdbe532046435
 # echotas.metrics.repeated 9732643c441780e5
 # echotas.metrics.resampling efa5213e1e6dc791
+# echotas.metrics.shift 1ee65dede9a24e08
 # echotas.metrics.smoothness a8663e0793856966
 # echotas.metrics.speed 1cbd0a4ba46a1747
 # echotas.pipeline cee181852a76d572
@@ -201,21 +227,21 @@ display(
 # echotas.readers.video b257687dfeff7d82
 # echotas.records ceb5882154c2ecbd
 # echotas.report 9c6194d39d05cd48
-# echotas.report.bland_altman 26563db41e81fd00
-# echotas.report.bullseye 967c165ea365e533
+# echotas.report.bland_altman 6252654c325196bd
+# echotas.report.bullseye 0095410507fb9b0b
 # echotas.report.cine 9e3a36c206f83d5b
 # echotas.report.correlation_curves 9d8591ddfeb8ff62
-# echotas.report.curves bbe9ae1780313c66
+# echotas.report.curves 8564c9e8c5320fe4
 # echotas.report.intervals 254d88d92ff4183c
-# echotas.report.learning a6fc0aac7e815966
+# echotas.report.learning 349bbfa4ac5f465d
 # echotas.report.m_mode 2f57ee3ee04ee101
 # echotas.report.movies 1f6c1966584ab946
 # echotas.report.overlay 2943d7feb9d2185a
-# echotas.report.style d63c271e316f1cd9
-# echotas.report.tables 2908e60b8569edee
+# echotas.report.style e6c882ea15ecd686
+# echotas.report.tables 03a6739a358ecdf5
 # echotas.seeds a6ab06202579f3ce
 # echotas.store 5a064a9e61efd47e
-# echotas.strain 6ee64e9abf7f63af
+# echotas.strain 02c89dac51a83fd0
 # echotas.strain.drift c77e5a07722d92bd
 # echotas.strain.function f05315df1f0fa5ec
 # echotas.strain.global_strain 27b86412ebe04304
@@ -224,11 +250,16 @@ display(
 # echotas.strain.regional 25eaf0f2e43d898b
 # echotas.strain.segment_models 28835feae0ba2cc3
 # echotas.strain.timing 793e2a3de46bafa1
-# echotas.strain.uncertainty b1c8510d649f448c
+# echotas.strain.uncertainty 97f0f77008ba3608
 # echotas.trackers f05072c4e38217fe
 # echotas.trackers.base 478720fbbbaac10d
-# echotas.trackers.registry 79459c3c19702624
-# echotas.your_cine 53edf7740fd7ed9a
-# echotas.your_cine.analyse 1a2047223a5aca3f
-# echotas.your_cine.doubts 827f6a5ae57829fe
-# echotas.your_cine.result ecf8ccdce473c0fe
+# echotas.trackers.registry 6b3b7f442b5850c8
+# echotas.your_cine 6dcb6f698a407aef
+# echotas.your_cine.analyse e7bb8f5005aca75e
+# echotas.your_cine.closure 5d4becc04f13581b
+# echotas.your_cine.doubts f80a9ebf8f52a71b
+# echotas.your_cine.own_error 84ec07ff4d53b955
+# echotas.your_cine.reading 97abc9df4c9a0f9a
+# echotas.your_cine.result fa0daa50fe7e9851
+# echotas.your_cine.segments dff1190a99060d43
+# echotas.your_cine.sheet 298001557b5603eb

@@ -9,9 +9,9 @@ __all__ = ["TasNetReleasedTracker"]
 class TasNetReleasedTracker(TasNetTracker):
     """TAS-Net as released: trained longer and on more simulated templates than the pipeline does.
 
-    Take this one where nothing has been trained yet. `tas_net` is what the pipeline has trained itself, in minutes: nearly the
-    same error of position and, from the data engine's motion, a GLS without this one's bias of a point. The weights' card, beside the file,
-    says on what they were trained and how long.
+    Take this one where nothing has been trained yet: on the virtual cohort it is the most precise here. `tas_net` is what the pipeline
+    has trained itself, in minutes, on a data set of your own if you have one. The weights' card, beside the file, says on what they were
+    trained and how long.
 
     Args:
         n_iterations: Refinements per window.
