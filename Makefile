@@ -80,9 +80,9 @@ bench: $(VENV)/.ok ## measure times on this machine (40_speed), after make repro
 weights: $(VENV)/.ok ## train the released TAS-Net weights again (.work/released, resumable): well over an hour on two cores
 	@PYTHONPATH=lib python -m echotas.pipeline.released_weights .work/tas_net_released.safetensors
 
-ablation: $(VENV)/.ok ## TAS-Net's changes one by one, three seeds (33_ablation), after make repro; resumable
+ablation: $(VENV)/.ok ## TAS-Net's changes one by one, three seeds, and the engine's stages (33_ablation), after make repro; resumable
 	@cd $(COPY) && PYTHONPATH=lib python -m echotas.pipeline.notebooks run notebooks/33_ablation.ipynb \
-	  .work/notebooks/33_ablation.ipynb -s seed -s training \
+	  .work/notebooks/33_ablation.ipynb -s seed -s training -s engine_nodes \
 	  -p ablation '{node: S1-S2-S3, steps: 60, seeds: [0, 1, 2], cohort: V-HUNT-A, n_recordings: 15, validation_patients: 1}'
 	@cd $(COPY) && PYTHONPATH=lib python -m echotas.pipeline.notebooks weave notebooks/33_ablation.ipynb \
 	  .work/notebooks/33_ablation.ipynb reports/33_ablation.ipynb

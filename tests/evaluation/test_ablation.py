@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 import torch
 
-from echotas.evaluation.ablation import VARIANTS, ablation_summary, starting_file
+from echotas.evaluation import recording_paths
+from echotas.evaluation.ablation import VARIANTS, ablation_summary, before_the_engine, stage_rows, starting_file
 from echotas.report.ablation_figure import seed_dots
 from echotas.trackers.pretrained import TAS_NET_SMALL
 from echotas.trackers.tas_net import load_weights
@@ -51,3 +52,16 @@ def test_summary_is_the_mean_and_sd_over_seeds_of_the_means_over_recordings():
         assert summary.loc[variant, "mte_mm_sd"] == pytest.approx(np.std(means, ddof=1))
         assert summary.loc[variant, "folds_percent"] == 50 and summary.loc[variant, "n_seeds"] == 3
     assert seed_dots(table, {"mte_mm": "mm"}).axes[0].get_yticklabels()[1].get_text() == "two"
+
+
+def test_stages_of_the_engine_are_rows_on_the_same_recordings(cohort, tmp_path):
+    paths = recording_paths(cohort, ["V-HUNT-A"])
+    start = before_the_engine(TAS_NET_SMALL, tmp_path / "before")
+    assert load_weights(start / "weights.safetensors").config.begin_with == "lucas_kanade"
+    rows = stage_rows(paths, {"before": start, "again": start})
+    assert list(rows["variant"]) == ["before"] * len(paths) + ["again"] * len(paths)
+    assert rows["mte_mm"].notna().all() and (rows["seed"] == 0).all()
+    summary = ablation_summary(rows)
+    assert summary.loc["before", "mte_mm"] == summary.loc["again", "mte_mm"] and np.isnan(
+        summary.loc["before", "mte_mm_sd"]
+    )

@@ -15,11 +15,20 @@ from echotas.geometry.mesh import mesh_uv
 from echotas.records import check_spacing
 from echotas.store import read_recording
 from echotas.strain import longitudinal_strain
-from echotas.trackers.registry import create, fitted_config
-from echotas.trackers.tas_net import TasNet, load_weights, save_weights
+from echotas.trackers.registry import create, fitted_config, fitted_file
+from echotas.trackers.tas_net import TasNet, TasNetConfig, load_weights, save_weights
 from echotas.training.fit import Fit, fit
 
-__all__ = ["VARIANTS", "Variant", "ablation_rows", "ablation_summary", "starting_file", "train_variant"]
+__all__ = [
+    "VARIANTS",
+    "Variant",
+    "ablation_rows",
+    "ablation_summary",
+    "before_the_engine",
+    "stage_rows",
+    "starting_file",
+    "train_variant",
+]
 
 
 @dataclass(frozen=True)
@@ -88,6 +97,12 @@ def starting_file(source: Path, variant: Variant, path: Path) -> Path:
     network.load_state_dict(kept)
     network.n_steps = full.n_steps
     return save_weights(network, path)
+
+
+def before_the_engine(source: Path, folder: Path) -> Path:
+    """Folder with the weights that the data engine starts from, with the network's default choices, as its stages have them."""
+    save_weights(load_weights(source, TasNetConfig()), folder / fitted_file("tas_net"))
+    return folder
 
 
 def train_variant(
@@ -166,6 +181,23 @@ def _row(path: Path, variant: Variant, folder: Path) -> dict[str, Any]:
         "gls_error_percent": abs(measured - float(recording.truth.global_percent[cine.es_frame])),
         "folds": errors["folds"],
     }
+
+
+def stage_rows(paths: Sequence[Path], folders: Mapping[str, Path], n_jobs: int = 1) -> pd.DataFrame:
+    """Error of the weights that each stage of the data engine has left, all used as TAS-Net is by default.
+
+    Args:
+        paths: Recordings with a true mesh.
+        folders: By stage: where `training.fit` left its weights.
+        n_jobs: Processes.
+
+    Returns:
+        Rows of `ablation_rows` with the column variant, the stage, and seed 0.
+    """
+    parts = [
+        ablation_rows(paths, VARIANTS[-1], folder, n_jobs).assign(variant=name) for name, folder in folders.items()
+    ]
+    return pd.concat(parts, ignore_index=True).assign(seed=0)
 
 
 def ablation_summary(table: pd.DataFrame) -> pd.DataFrame:

@@ -21,10 +21,11 @@ from torch import Tensor, nn
 from echotas.trackers.blocks.correlation import feature_pyramid
 from echotas.trackers.blocks.encoder import ResidualEncoder
 from echotas.trackers.blocks.feature_patches import patch_products, patches_in_frames, sample_patches
+from echotas.trackers.blocks.point_network import Estimates, PointNetworkTracker, queries
 from echotas.trackers.blocks.positions import time_table
 from echotas.trackers.blocks.virtual_points import VirtualPointTransformer
 
-__all__ = ["CoTracker3", "CoTracker3Config", "Estimate", "Tracked", "step_sincos"]
+__all__ = ["CoTracker3", "CoTracker3Config", "Estimate", "Tracked", "step_sincos", "CoTracker3Tracker"]
 
 
 @dataclass(frozen=True)
@@ -295,3 +296,25 @@ def step_sincos(steps: Float[Tensor, "*rest n"], n_octaves: int) -> Float[Tensor
     octaves = 2.0 ** torch.arange(n_octaves, dtype=steps.dtype, device=steps.device)
     phase = (octaves[:, None] * steps[..., None, :]).flatten(-2)
     return torch.cat([steps, phase.sin(), (phase + math.pi / 2).sin()], dim=-1)
+
+
+class CoTracker3Tracker(PointNetworkTracker):
+    """CoTracker3 (offline): all frames of a clip at once, correlation of neighbourhoods, virtual points that mix the tracks.
+
+    Take it over `cotracker` for long clips, which it sees whole; over `tas_net` where points are no mesh of a wall. Confidence is the
+    visibility it predicts.
+    """
+
+    name = "cotracker3"
+    network_class, config_class = CoTracker3, CoTracker3Config
+    small = {
+        "in_channels": 1, "stem_width": 16, "stage_widths": (16, 24, 32, 32), "fuse_width": 32, "feature_width": 32, "n_levels": 3,
+        "radius": 2, "correlation_hidden": 64, "correlation_width": 32, "width": 96, "n_heads": 4, "n_layers": 2, "n_virtual": 16,
+        "image_size": (128, 112), "n_table_frames": 16,
+    }  # fmt: skip
+    iterations = 4
+
+    @classmethod
+    def estimates(cls, network: nn.Module, frames: Tensor, query: Tensor, n_iterations: int | None) -> Estimates:
+        found = network(frames, queries(query), n_iterations)
+        return Estimates([stage.positions for stage in found.estimates], found.visibility)

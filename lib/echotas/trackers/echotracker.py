@@ -12,11 +12,12 @@ from torch import Tensor, nn
 from echotas.trackers.blocks.correlation import feature_pyramid, sample_features
 from echotas.trackers.blocks.encoder import ResidualEncoder
 from echotas.trackers.blocks.iteration_loss import iteration_loss
+from echotas.trackers.blocks.point_network import Estimates, PointNetworkTracker, queries
 from echotas.trackers.blocks.point_queries import at_query_frame, check_queries, is_query_frame
 from echotas.trackers.blocks.template_correlation import features_at, map_correlation, window_correlations
 from echotas.trackers.blocks.trajectory_resnet import TrajectoryResNet, path_steps, step_sincos
 
-__all__ = ["EchoTracker", "EchoTrackerConfig", "EchoTracks"]
+__all__ = ["EchoTracker", "EchoTrackerConfig", "EchoTracks", "EchoTrackerTracker"]
 
 TEMPLATE_AGES = (2, 4)  # frames before the current one from which the fine stage takes its moving templates
 
@@ -232,3 +233,24 @@ class EchoTracker(nn.Module):
                 f"frames must be multiples of {c.coarse_stride} px and >= {c.min_size} px, got {tuple(frames.shape[-2:])}"
             )
         check_queries(queries, len(frames), frames.shape[1])
+
+
+class EchoTrackerTracker(PointNetworkTracker):
+    """EchoTracker: a coarse look at the whole clip, then refinement at half the pixels, each point by itself.
+
+    Take it where points are few and scattered; where they form a mesh, the trackers that let points support each other gain from
+    it. It gives no visibility: confidence is 1.
+    """
+
+    name = "echotracker"
+    network_class, config_class = EchoTracker, EchoTrackerConfig
+    small = {
+        "stem_width": 16, "stage_widths": (16, 24, 32, 32), "fuse_width": 32, "feature_width": 32, "n_levels": 3, "radius": 2,
+        "frame_map": (16, 20), "mixed_width": 96, "width": 32, "n_blocks": 6, "head_std": 1e-3,
+    }  # fmt: skip
+    iterations = 4
+
+    @classmethod
+    def estimates(cls, network: nn.Module, frames: Tensor, query: Tensor, n_iterations: int | None) -> Estimates:
+        found = network(frames, queries(query), n_iterations)
+        return Estimates(found.stages, None)

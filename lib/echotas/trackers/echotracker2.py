@@ -10,11 +10,12 @@ from torch import Tensor, nn
 from echotas.trackers.blocks.iteration_loss import iteration_loss
 from echotas.trackers.blocks.joint_attention import JointTransformer, listed_neighbours, nearest_neighbours
 from echotas.trackers.blocks.patch_pairs import PairEncoder, pair_correlation, patches_around, patches_at
+from echotas.trackers.blocks.point_network import Estimates, PointNetworkTracker, queries
 from echotas.trackers.blocks.point_queries import check_queries
 from echotas.trackers.blocks.temporal_shift import ShiftedEncoder
 from echotas.trackers.echotracker import EchoTracks
 
-__all__ = ["EchoTracker2", "EchoTracker2Config"]
+__all__ = ["EchoTracker2", "EchoTracker2Config", "EchoTracker2Tracker"]
 
 UNITS = (
     1,
@@ -278,3 +279,24 @@ def _unit_length(maps: Float[Tensor, "*batch c h w"]) -> Float[Tensor, "*batch c
 def _cells(points: Tensor, level: Tensor, size: tuple[int, int]) -> Tensor:
     """Points in px to cells of a level."""
     return points * points.new_tensor([level.shape[-1] / size[1], level.shape[-2] / size[0]])
+
+
+class EchoTracker2Tracker(PointNetworkTracker):
+    """EchoTracker2: local four-dimensional correlation, neighbouring frames in the features, attention between points.
+
+    Take it over `locotrack` where points belong together; over `echotracker` always. It gives no visibility: confidence is 1.
+    """
+
+    name = "echotracker2"
+    network_class, config_class = EchoTracker2, EchoTracker2Config
+    small = {
+        "in_channels": 1, "encoder_widths": (16, 32, 48, 48), "n_encoder_blocks": 1, "patch_size": 5, "pair_widths": (32, 48),
+        "pair_kernels": (3, 2), "width": 96, "n_heads": 4, "n_layers": 2, "head_width": 96, "neighbours": "nearest",
+        "resolution": None, "head_std": 1e-3,
+    }  # fmt: skip
+    iterations = 4
+
+    @classmethod
+    def estimates(cls, network: nn.Module, frames: Tensor, query: Tensor, n_iterations: int | None) -> Estimates:
+        found = network(frames, queries(query), n_iterations)
+        return Estimates(found.stages, None)

@@ -13,10 +13,11 @@ from torch import Tensor, nn
 
 from echotas.trackers.blocks.local_correlation import PairEncoder, pair_correlation, query_patches
 from echotas.trackers.blocks.matching import Match, Matcher
+from echotas.trackers.blocks.point_network import Estimates, PointNetworkTracker, queries
 from echotas.trackers.blocks.preactivation import PreActivationEncoder, unit_length
 from echotas.trackers.blocks.time_mixer import TimeMixer
 
-__all__ = ["LocoTrack", "LocoTrackConfig", "Located", "Stage", "degree_sincos", "motion"]
+__all__ = ["LocoTrack", "LocoTrackConfig", "Located", "Stage", "degree_sincos", "motion", "LocoTrackTracker"]
 
 GROUP_STRIDES = (1, 2, 2, 1)  # after the stem at stride 2
 LEVELS = ((1, 4), (3, 8), (0, 2))  # (encoder group, stride) of the features, in the order of the token
@@ -276,3 +277,24 @@ def degree_sincos(values: Float[Tensor, "*rest n"], n_degrees: int) -> Float[Ten
     scale = 2.0 ** torch.arange(n_degrees, dtype=values.dtype, device=values.device)
     phase = (values[..., None, :] * scale[:, None]).flatten(-2)
     return torch.cat([values, phase.sin(), phase.cos()], dim=-1)
+
+
+class LocoTrackTracker(PointNetworkTracker):
+    """LocoTrack: a start from global correlation, then local four-dimensional correlation, each point by itself.
+
+    Take it over the refining peers where points move far between frames: it alone begins with a look at the whole image. Confidence
+    is its probability of being visible and well placed.
+    """
+
+    name = "locotrack"
+    network_class, config_class = LocoTrack, LocoTrackConfig
+    small = {
+        "in_channels": 1, "stem_width": 16, "group_widths": (16, 32, 48, 48), "n_blocks": 1, "radius": 2,
+        "pair_layers": ((3, 1, 32), (2, 1, 48)), "width": 96, "n_heads": 4, "n_layers": 2, "spare_outputs": 32,
+    }  # fmt: skip
+    iterations = 4
+
+    @classmethod
+    def estimates(cls, network: nn.Module, frames: Tensor, query: Tensor, n_iterations: int | None) -> Estimates:
+        found = network(frames, queries(query), n_iterations)
+        return Estimates([stage.positions for stage in found.stages], torch.logit(found.visibility, eps=1e-6))

@@ -15,9 +15,10 @@ from torch import Tensor, nn
 
 from echotas.trackers.blocks.correlation import feature_pyramid
 from echotas.trackers.blocks.plain_encoder import PlainEncoder
+from echotas.trackers.blocks.point_network import Estimates, PointNetworkTracker, queries
 from echotas.trackers.blocks.positions import flow_frequencies, flow_sincos
 
-__all__ = ["MyoTracker", "MyoTrackerConfig", "MyoTracks"]
+__all__ = ["MyoTracker", "MyoTrackerConfig", "MyoTracks", "MyoTrackerTracker"]
 
 SCALES = ("released", "standard")
 
@@ -270,3 +271,20 @@ def _sample(
     size = torch.tensor([maps.shape[-1], maps.shape[-2]]).to(points)
     grid = (2 * points / size - 1)[:, :, None]
     return F.grid_sample(maps, grid, mode="bilinear", padding_mode="zeros", align_corners=False)[..., 0]
+
+
+class MyoTrackerTracker(PointNetworkTracker):
+    """MyoTracker: one pass over all frames, with the smallest network of all.
+
+    Take it where time counts most; `tas_net` and the refining peers are more precise. It gives no visibility: confidence is 1.
+    """
+
+    name = "myotracker"
+    network_class, config_class = MyoTracker, MyoTrackerConfig
+    small = {"n_iterations": 1}
+    darkest = 0.0
+
+    @classmethod
+    def estimates(cls, network: nn.Module, frames: Tensor, query: Tensor, n_iterations: int | None) -> Estimates:
+        found = network(frames, queries(query), None)
+        return Estimates(found.per_iteration, None)

@@ -15,9 +15,10 @@ from torch import Tensor, nn
 
 from echotas.trackers.blocks.correlation import correlation_windows, feature_pyramid, sample_features
 from echotas.trackers.blocks.encoder import ResidualEncoder
+from echotas.trackers.blocks.point_network import Estimates, PointNetworkTracker
 from echotas.trackers.blocks.temporal_resnet import TemporalResNet
 
-__all__ = ["Paths", "PipsPlusPlus", "PipsPlusPlusConfig", "path_loss"]
+__all__ = ["Paths", "PipsPlusPlus", "PipsPlusPlusConfig", "path_loss", "PipsPlusPlusTracker"]
 
 
 @dataclass(frozen=True)
@@ -265,3 +266,23 @@ def path_loss(
         # The small constant of the release stands in for an empty set of valid positions.
         total = total + decay ** (n - 1 - index) * (error * valid).sum() / (valid.sum() + 1e-6)
     return total / n
+
+
+class PipsPlusPlusTracker(PointNetworkTracker):
+    """PIPs++: each point by itself, refined by a network along time that looks for what the point looked like at several moments.
+
+    Take it for long clips of points that change their looks; where they form a mesh, `tas_net` lets them support each other. It gives
+    no visibility: confidence is 1.
+    """
+
+    name = "pips_plus_plus"
+    network_class, config_class = PipsPlusPlus, PipsPlusPlusConfig
+    small = {
+        "in_channels": 1, "stem_width": 16, "stage_widths": (16, 24, 32, 32), "fuse_width": 32, "feature_width": 32, "stride": 4,
+        "n_levels": 3, "radius": 2, "motion_width": 32, "n_motion_blocks": 6, "head_std": 1e-3,
+    }  # fmt: skip
+    iterations = 6
+
+    @classmethod
+    def estimates(cls, network: nn.Module, frames: Tensor, query: Tensor, n_iterations: int | None) -> Estimates:
+        return Estimates(network(frames, query, n_iterations).iterations, None)

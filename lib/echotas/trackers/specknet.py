@@ -13,7 +13,9 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-__all__ = ["COMBINATIONS", "SpeckNet", "SpeckNetConfig"]
+from echotas.trackers.blocks.point_network import Estimates, PointNetworkTracker, queries
+
+__all__ = ["COMBINATIONS", "SpeckNet", "SpeckNetConfig", "SpeckNetTracker"]
 
 COMBINATIONS = ("product", "sum", "concatenation")
 
@@ -300,3 +302,25 @@ def _check_queries(queries: Tensor, batch: int, n_frames: int) -> None:
     frame = queries[..., 0]
     if ((frame < 0) | (frame >= n_frames) | (frame != frame.round())).any():
         raise ValueError(f"queries must name frames 0..{n_frames - 1} by whole numbers")
+
+
+class SpeckNetTracker(PointNetworkTracker):
+    """SpeckNet: cosine similarity with the query at several levels, raised to a power, and the centre of its peak; no refinement.
+
+    Take it for what it shows, where its similarity map peaks; its steps do not see each other, so that tracks are rougher than those of
+    the refining peers. It gives no visibility: confidence is 1.
+    """
+
+    name = "specknet"
+    network_class, config_class = SpeckNet, SpeckNetConfig
+    small = {
+        "stem_width": 16,
+        "stage_widths": (16, 32, 32, 32),
+        "n_context_blocks": 2,
+        "context_width": 64,
+        "cost_stride": 4,
+    }
+
+    @classmethod
+    def estimates(cls, network: nn.Module, frames: Tensor, query: Tensor, n_iterations: int | None) -> Estimates:
+        return Estimates([network(frames, queries(query))], None)

@@ -1,0 +1,196 @@
+"""Trackers around a network that follows queried points through a clip: resampling, both directions, weights files.
+
+Every peer is used in the same way, which is ours: grey levels on a grid of square pixels around the points, followed from the query
+frame forwards and, in reverse, backwards, displacements counted from the network's own estimate in the query frame.
+"""
+
+import json
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from echotas.records import Cine
+from echotas.trackers.base import Paths, Tracker
+from echotas.trackers.blocks.resampling import crop_to_grid, move_points, resample_frames
+
+__all__ = ["Estimates", "Grid", "PointNetworkTracker", "queries"]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """What a network sees of a cine; saved with its weights."""
+
+    pixel_mm: float = 1.0
+    """Pixel, mm."""
+    image_size: tuple[int, int] = (128, 112)
+    """Height and width, px; grown for points that do not fit."""
+    margin_mm: float = 12.0
+    """Least distance of the query from the border."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "image_size", tuple(self.image_size))
+        if not self.pixel_mm > 0 or not self.margin_mm >= 0:
+            raise ValueError(f"pixel_mm must be positive and margin_mm >= 0, got {self.pixel_mm} and {self.margin_mm}")
+        if len(self.image_size) != 2 or any(size < 64 or size % 16 for size in self.image_size):
+            raise ValueError(f"image_size must be two multiples of 16, at least 64 px, got {self.image_size}")
+
+
+class Estimates(NamedTuple):
+    """What a network says of points given in frame 0 of a clip."""
+
+    stages: list[Float[Tensor, "batch n_frames n_points 2"]]
+    """(x, y), px of the grid, after each stage that a loss compares; the last one counts."""
+    visibility: Float[Tensor, "batch n_frames n_points"] | None
+    """Logits; None from a network that gives none."""
+
+
+class PointNetworkTracker(Tracker):
+    """A member names its network, its configuration and the small one, and implements `estimates`.
+
+    Args:
+        weights: Weights file (safetensors) of `training.point_networks`; it also holds the sizes. None, which must be said, for
+            random weights: nothing that comes with the package.
+        n_iterations: Refinements; None for the member's own number.
+        config: Changes to the small configuration of a network with random weights; only without `weights`.
+        seed: Seed of the random weights.
+        device: Where to compute.
+    """
+
+    network_class: ClassVar[type[nn.Module]]
+    config_class: ClassVar[type]
+    small: ClassVar[Mapping[str, Any]]
+    """Sizes that train on two cores, where they differ from the published ones."""
+    iterations: ClassVar[int | None] = None
+    """Refinements in use and in training; None for a network that has none to choose."""
+    darkest: ClassVar[float] = -1.0
+    """Grey level 0 as the network sees it; 255 is 1."""
+
+    def __init__(
+        self,
+        weights: str | Path | None,
+        n_iterations: int | None = None,
+        config: Mapping[str, Any] | None = None,
+        seed: int = 0,
+        device: str = "cpu",
+    ) -> None:
+        if n_iterations is not None and not (isinstance(n_iterations, int) and n_iterations >= 1):
+            raise ValueError(f"n_iterations must be an integer >= 1, got {n_iterations!r}")
+        if n_iterations is not None and self.iterations is None:
+            raise ValueError(f"{self.name} has no n_iterations to choose, got {n_iterations}")
+        if weights is not None and config is not None:
+            raise ValueError("config must be left out when weights are given: the weights file holds it")
+        if weights is not None:
+            self.network, self.grid, self._steps = self.load(weights)
+        else:
+            self.network, self.grid, self._steps = self.untrained(config, seed), Grid(), 0
+        self.network = self.network.to(device).eval().requires_grad_(False)
+        self.n_iterations, self.device = n_iterations or self.iterations, device
+
+    @classmethod
+    def untrained(cls, config: Mapping[str, Any] | None = None, seed: int = 0) -> nn.Module:
+        """The small network with random weights; `config` changes its sizes."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return cls.network_class(replace(cls.config_class(), **{**cls.small, **(config or {})}))
+
+    @classmethod
+    def from_network(cls, network: nn.Module, grid: Grid) -> "PointNetworkTracker":
+        """Tracker around a network in memory, e.g. to validate during training."""
+        tracker = cls.__new__(cls)
+        tracker.network, tracker.grid, tracker._steps = network, grid, 0
+        tracker.n_iterations, tracker.device = cls.iterations, next(network.parameters()).device
+        return tracker
+
+    @classmethod
+    @abstractmethod
+    def estimates(
+        cls,
+        network: nn.Module,
+        frames: Float[Tensor, "batch n_frames channels height width"],
+        query: Float[Tensor, "batch n_points 2"],
+        n_iterations: int | None,
+    ) -> Estimates:
+        """Run the network on frames scaled to `darkest`..1, points given in frame 0."""
+
+    @classmethod
+    def scaled(cls, network: nn.Module, frames: Float[Tensor, "*batch n_frames height width"]) -> Tensor:
+        """Grey levels 0..255 as the network wants them, (..., n_frames, channels, height, width)."""
+        like = next(network.parameters())
+        grey = frames.to(like) / 255 * (1 - cls.darkest) + cls.darkest
+        return grey[..., None, :, :].expand(*[-1] * (grey.ndim - 2), network.config.in_channels, -1, -1)
+
+    @property
+    def n_parameters(self) -> int:
+        return sum(parameter.numel() for parameter in self.network.parameters())
+
+    @property
+    def n_steps(self) -> int:
+        return self._steps
+
+    def skip(self, cine: Cine) -> str | None:
+        return "spacing_mm must be known to resample it, got None" if cine.spacing_mm is None else None
+
+    @torch.no_grad()
+    def _follow(self, cine: Cine, query: np.ndarray, query_frame: int, uv: np.ndarray | None) -> Paths:
+        grid = self.grid
+        matrix, size = crop_to_grid(query, cine.spacing_mm, grid.pixel_mm, grid.image_size, grid.margin_mm)
+        frames = self.scaled(self.network, torch.from_numpy(resample_frames(cine.frames, matrix, size)).to(self.device))
+        start = torch.from_numpy(move_points(query, matrix)).to(frames)[None]
+        positions = np.repeat(query[None], cine.n_frames, axis=0)
+        confidence = np.ones(positions.shape[:2])
+        for used in (np.arange(query_frame, cine.n_frames), np.arange(query_frame, -1, -1)):
+            if len(used) < 2:
+                continue
+            found = self.estimates(self.network, frames[used][None], start, self.n_iterations)
+            moved = found.stages[-1][0].double().cpu().numpy()
+            # What the network makes of the query frame itself, where nothing has moved, is its bias.
+            moved = moved - moved[:1] + start[0].double().cpu().numpy()
+            positions[used] = move_points(moved, matrix, inverse=True)
+            if found.visibility is not None:
+                confidence[used] = found.visibility[0].double().sigmoid().cpu().numpy()
+        return Paths(positions, confidence, None)
+
+    @classmethod
+    def save(cls, network: nn.Module, path: str | Path, grid: Grid, n_steps: int) -> Path:
+        """Write weights, sizes and grid as safetensors; a reader needs no other file."""
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        tensors = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
+        card = {"tracker": cls.name, "config": asdict(network.config), "grid": asdict(grid), "n_steps": n_steps}
+        temporary = path.with_name(f".{path.name}.tmp")
+        save_file(tensors, temporary, metadata={"echotas": json.dumps(card, sort_keys=True)})
+        temporary.replace(path)
+        return path
+
+    @classmethod
+    def load(cls, path: str | Path) -> tuple[nn.Module, Grid, int]:
+        """Network, grid and steps of a file of `save`.
+
+        Raises:
+            ValueError: The file is missing, holds something else, or does not fit.
+        """
+        try:
+            with safe_open(path, framework="pt") as file:
+                card = json.loads((file.metadata() or {}).get("echotas", "{}"))
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
+            if card.get("tracker") != cls.name:
+                raise ValueError(f"holds weights of {card.get('tracker')!r}")
+            network = cls.network_class(cls.config_class(**card["config"]))
+            network.load_state_dict(tensors)
+            return network, Grid(**card["grid"]), int(card["n_steps"])
+        except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise ValueError(f"{path}: not a weights file of {cls.name} that fits ({error})") from error
+
+
+def queries(points: Float[Tensor, "batch n_points 2"]) -> Float[Tensor, "batch n_points 3"]:
+    """(frame, x, y) of points given in frame 0."""
+    return torch.cat([torch.zeros_like(points[..., :1]), points], dim=-1)
