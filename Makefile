@@ -83,7 +83,7 @@ weights: $(VENV)/.ok ## train the released TAS-Net weights again (.work/released
 ablation: $(VENV)/.ok ## TAS-Net's changes one by one, three seeds, and the engine's stages (33_ablation), after make repro; resumable
 	@cd $(COPY) && PYTHONPATH=lib python -m echotas.pipeline.notebooks run notebooks/33_ablation.ipynb \
 	  .work/notebooks/33_ablation.ipynb -s seed -s training -s engine_nodes \
-	  -p ablation '{node: S1-S2-S3, steps: 60, seeds: [0, 1, 2], cohort: V-HUNT-A, n_recordings: 15, validation_patients: 1}'
+	  -p ablation '{node: S1-S2-S3, steps: 40, seeds: [0, 1, 2], cohort: V-HUNT-A, n_recordings: 9, validation_patients: 1}'
 	@cd $(COPY) && PYTHONPATH=lib python -m echotas.pipeline.notebooks weave notebooks/33_ablation.ipynb \
 	  .work/notebooks/33_ablation.ipynb reports/33_ablation.ipynb
 
