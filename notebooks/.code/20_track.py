@@ -29,6 +29,7 @@ from echotas.pipeline.metrics_file import record
 from echotas.pipeline.parallel import map_items
 from echotas.report import error_figures, style
 from echotas.report.estimate_table import estimate_table
+from echotas.report.tables import format_estimate
 from echotas.trackers import describe, fitted_config
 from echotas.trackers.registry import module_of
 
@@ -133,7 +134,7 @@ run.finish()
 display(
     Markdown(
         f"`{name}` follows the wall of {numbers['n_patients']} virtual patients ({numbers['n_recordings']} recordings) with a mean error of "
-        f"**{numbers['mte_mm']:.2f} mm** [{numbers['mte_mm_low']:.2f}, {numbers['mte_mm_high']:.2f}], {numbers['ed_error_mm']:.2f} mm at end-diastole; "
+        f"**{format_estimate(row['mte_mm'], row['mte_mm_low'], row['mte_mm_high'])} mm**, {numbers['ed_error_mm']:.2f} mm at end-diastole; "
         f"{numbers['folds_percent']:.0f} % of the recordings hold a folded triangle. "
         f"Errors are measured against the true motion of virtual patients; how far that carries over to patients is not known. "
         f"Next: 30 compares the trackers, 31 and 32 turn the tracks into strain."

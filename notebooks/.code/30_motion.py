@@ -19,6 +19,7 @@ from echotas.report import style
 from echotas.report.estimate_panels import estimate_panels
 from echotas.report.estimate_table import estimate_table
 from echotas.report.published import TAS_NET_TABLE_III
+from echotas.report.tables import format_estimate
 
 # %% setup
 style.apply()
@@ -165,8 +166,8 @@ below = ", ".join(f"{name} {row['relative_percent']:+.0f} %" for name, row in nu
 alike = [name for name, row in rivals.iterrows() if row["p_holm"] > 0.05]
 display(
     Markdown(
-        f"On {n}, the lowest mean error is **{ranked.index[0]}**'s, {ranked['mte_mm'].iloc[0]:.2f} mm "
-        f"[{ranked['mte_mm_low'].iloc[0]:.2f}, {ranked['mte_mm_high'].iloc[0]:.2f}]; these patients do not tell it from {', '.join(alike) or 'nobody'} (Holm over {len(rivals)}, smallest possible p {rivals['p_least'].iloc[0]:.3f}). "
+        f"On {n}, the lowest mean error is **{ranked.index[0]}**'s, {format_estimate(*ranked[['mte_mm', 'mte_mm_low', 'mte_mm_high']].iloc[0])} mm; "
+        f"these patients do not tell it from {', '.join(alike) or 'nobody'} (Holm over {len(rivals)}, smallest possible p {rivals['p_least'].iloc[0]:.3f}). "
         f"Against the {null} control ({summary.loc[null, 'mte_mm']:.2f} mm over recordings), by patients: {below}. "
         "This ranks trackers on simulated speckle with exact motion; it does not show what they do on patients. Next: 31, what the errors do to strain."
     )
@@ -216,7 +217,7 @@ display(
 # echotas.report.m_mode 2f57ee3ee04ee101
 # echotas.report.movies 1f6c1966584ab946
 # echotas.report.overlay 2943d7feb9d2185a
-# echotas.report.published e78249b6f485a4a0
+# echotas.report.published a4aaf049d7243949
 # echotas.report.style e6c882ea15ecd686
 # echotas.report.tables 03a6739a358ecdf5
 # echotas.seeds a6ab06202579f3ce

@@ -23,6 +23,7 @@ from echotas.report.calibration_figure import calibration_panels
 from echotas.report.estimate_panels import estimate_panels
 from echotas.report.estimate_table import estimate_table
 from echotas.report.published import TAS_NET_TABLE_IV
+from echotas.report.tables import format_estimate
 from echotas.trackers import fitted_config
 
 # %% setup
@@ -223,7 +224,7 @@ held = "; ".join(
 sure = f"Intervals of nominally 50, 80 and 95 % on GLS held the truth in: {held}. " if held else ""
 display(
     Markdown(
-        f"From the true lines of {n}, **{best}** has the smallest GLS error: {ranked.loc[best, 'mae']:.2f} points [{ranked.loc[best, 'mae_low']:.2f}, {ranked.loc[best, 'mae_high']:.2f}], "
+        f"From the true lines of {n}, **{best}** has the smallest GLS error: {format_estimate(*ranked.loc[best, ['mae', 'mae_low', 'mae_high']])} points, "
         f"bias {ranked.loc[best, 'bias']:+.2f}{also}. As it would be used, from observers' lines, {main} is off by {in_use.loc[main, 'mae']:.2f}, the simulated observers' own software by {in_use.loc['reader', 'mae']:.2f}, perfect tracking by {in_use.loc['oracle', 'mae']:.2f}. "
         f"Between {kind} pairs ({retest.loc[main, 'n']:.0f} of {retest.loc[main, 'n_patients']:.0f} patients) {main} differs with an SD of {retest.loc[main, 'sd']:.2f} points, perfect tracking with {retest.loc['oracle', 'sd']:.2f}, the readers with {retest.loc['reader', 'sd']:.2f}. "
         f"{sure}"
@@ -278,7 +279,7 @@ display(
 # echotas.report.m_mode 2f57ee3ee04ee101
 # echotas.report.movies 1f6c1966584ab946
 # echotas.report.overlay 2943d7feb9d2185a
-# echotas.report.published e78249b6f485a4a0
+# echotas.report.published a4aaf049d7243949
 # echotas.report.style e6c882ea15ecd686
 # echotas.report.tables 03a6739a358ecdf5
 # echotas.seeds a6ab06202579f3ce

@@ -30,6 +30,7 @@ from echotas.report import bland_altman_grid, bullseyes, strain_curves, style, t
 from echotas.report.bullseye import TIMING_SCALES
 from echotas.report.estimate_panels import estimate_panels
 from echotas.report.estimate_table import estimate_table
+from echotas.report.tables import format_estimate
 from echotas.store import read_recording
 
 # %% setup
@@ -255,7 +256,7 @@ controls = [name for name in ("frozen", "oracle", "mean_motion") if name in summ
 best = summary.drop(index=controls)["mae"].idxmin()
 best_observed = observed.drop(index=[*controls, "reader"])["mae"].idxmin()
 off = {
-    name: f"{row['mae']:.1f} [{row['mae_low']:.1f}, {row['mae_high']:.1f}]"
+    name: format_estimate(row["mae"], row["mae_low"], row["mae_high"], 1)
     for name, row in [*summary.add_prefix("true ", axis=0).iterrows(), *observed.iterrows()]
 }
 half = np.mean(np.abs(list(NORMAL_PERCENT.values()))) / 2
