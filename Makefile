@@ -80,6 +80,9 @@ bench: $(VENV)/.ok ## measure times on this machine (40_speed), after make repro
 weights: $(VENV)/.ok ## train the released TAS-Net weights again (.work/released, resumable): well over an hour on two cores
 	@PYTHONPATH=lib python -m echotas.pipeline.released_weights .work/tas_net_released.safetensors
 
+peer-weights: $(VENV)/.ok ## train the peers' released weights again, after make weights: over an hour on two cores
+	@PYTHONPATH=lib python -m echotas.pipeline.released_peers .work/peers
+
 ablation: $(VENV)/.ok ## TAS-Net's changes one by one, three seeds, and the engine's stages (33_ablation), after make repro; resumable
 	@cd $(COPY) && PYTHONPATH=lib python -m echotas.pipeline.notebooks run notebooks/33_ablation.ipynb \
 	  .work/notebooks/33_ablation.ipynb -s seed -s training -s engine_nodes \
@@ -113,4 +116,4 @@ clean: ## remove everything that can be made again (not .venv, not data of yours
 	rm -rf .work mlflow.db* mlartifacts mlruns .dvc/tmp .pytest_cache .ruff_cache .hypothesis
 	find lib tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help install repro test check format bench weights ablation ui verify lab use-data lock clean
+.PHONY: help install repro test check format bench weights peer-weights ablation ui verify lab use-data lock clean

@@ -18,7 +18,7 @@ def test_rows_are_those_of_the_paper_and_two_of_ours():
         "bi-window + visibility + mesh + Lucas-Kanade start",
         "bi-window + visibility + mesh + Lucas-Kanade start + smooth mesh",
     ]  # fmt: skip
-    assert VARIANTS[0].settings == {"es_start": 0.0, "both_ways": False, "visibility_weight": 0.0}
+    assert VARIANTS[0].settings == {"start_share": 0.0, "both_ways": False, "visibility_weight": 0.0, "n_iterations": 3}
     assert VARIANTS[0].model == {"mesh_embedding": False, "begin_with": "still"}
     assert VARIANTS[5].trained == VARIANTS[4] and VARIANTS[4].trained == VARIANTS[4]
 

@@ -100,6 +100,11 @@ def test_observer_meshes_start_at_the_observer_s_frame(cohort):
     assert all(start.frame == 2 for start in starts.values())
 
 
+def test_exception_mesh_of_other_nodes_than_the_truth(cohort):
+    with pytest.raises(ValueError, match="mesh must have the 36 x 5 nodes of recording .*, got n_long = 18, n_rad = 5"):
+        starting_meshes(read_recording(recording_paths(cohort, ["V-SSHF"])[0]), 18, 5, 6.0)
+
+
 def test_damaged_recording_is_listed_and_the_rest_goes_on(cohort):
     paths = recording_paths(cohort, COHORTS)
     paths[0].write_bytes(b"not a recording")

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from echotas.evaluation.start_phase import PHASES, slowest_diastolic_frame, start_frame, start_phase_table
+from echotas.evaluation.start_phase import PHASES, start_frame, start_phase_table
 from echotas.store import read_recording
+from echotas.strain import slowest_diastolic_frame
 
 
 def test_diastasis_is_the_flat_part_after_filling():

@@ -1,4 +1,4 @@
-"""Every peer as a tracker: what holds whatever its weights are, with the small configuration and random ones."""
+"""Every peer as a tracker, with random weights: what `test_contract.py` does not ask of all trackers."""
 
 import numpy as np
 import pytest
@@ -7,27 +7,15 @@ import torch
 from echotas.records import Cine
 from echotas.trackers.blocks.point_network import Grid
 from echotas.trackers.cotracker3 import CoTracker3Tracker
-from echotas.trackers.echotracker import EchoTrackerTracker
-from echotas.trackers.echotracker2 import EchoTracker2Tracker
-from echotas.trackers.locotrack import LocoTrackTracker
 from echotas.trackers.myotracker import MyoTrackerTracker
-from echotas.trackers.pips_plus_plus import PipsPlusPlusTracker
+from echotas.trackers.registry import PEERS, class_of
 from echotas.trackers.specknet import SpeckNetTracker
 
 from .conftest import as_cine, horseshoe, mesh_uv, translated
 
-PEERS = [
-    CoTracker3Tracker,
-    EchoTrackerTracker,
-    EchoTracker2Tracker,
-    LocoTrackTracker,
-    MyoTrackerTracker,
-    PipsPlusPlusTracker,
-    SpeckNetTracker,
-]
 QUERY = horseshoe().reshape(-1, 2)
 UV = mesh_uv()
-named = pytest.mark.parametrize("peer", PEERS, ids=lambda peer: peer.name)
+named = pytest.mark.parametrize("peer", [class_of(name) for name in PEERS], ids=PEERS)
 
 
 @pytest.fixture(scope="module")
@@ -36,26 +24,8 @@ def moving() -> Cine:
 
 
 @named
-def test_shapes_and_pinned_query_and_the_same_bytes_again(peer, moving):
-    first, second = (peer(None, seed=3).track(moving, QUERY, 2, UV) for _ in range(2))
-    assert first.points_px.shape == (5, len(QUERY), 2)
-    np.testing.assert_array_equal(first.points_px[2], QUERY)
-    assert first.points_px.tobytes() == second.points_px.tobytes()
-    assert first.confidence.tobytes() == second.confidence.tobytes()
-
-
-@named
-@pytest.mark.parametrize("n_frames", [1, 2])
-def test_shortest_cines_and_no_points(peer, n_frames):
-    cine = as_cine(translated((1, 0), n_frames), es_frame=0)
-    tracker = peer(None)
-    assert tracker.track(cine, QUERY, n_frames - 1, UV).points_px.shape == (n_frames, len(QUERY), 2)
-    assert tracker.track(cine, np.zeros((0, 2)), 0).points_px.shape == (n_frames, 0, 2)
-
-
-@named
 def test_order_of_points_does_not_matter(peer, moving):
-    tracker, order = peer(None), np.random.default_rng(0).permutation(len(QUERY))
+    tracker, order = peer(config={}), np.random.default_rng(0).permutation(len(QUERY))
     tracker.network.double()  # random weights amplify the rounding of single precision
     straight, shuffled = tracker.track(moving, QUERY, 2, UV), tracker.track(moving, QUERY[order], 2, UV[order])
     np.testing.assert_allclose(shuffled.points_px, straight.points_px[:, order], atol=1e-6)
@@ -63,7 +33,7 @@ def test_order_of_points_does_not_matter(peer, moving):
 
 @named
 def test_single_precision_agrees_with_double(peer, moving):
-    single, double = peer(None), peer(None)
+    single, double = peer(config={}), peer(config={})
     double.network.double()
     one, other = (tracker.track(moving, QUERY, 2, UV).points_px for tracker in (single, double))
     np.testing.assert_allclose(one, other, atol=0.05)
@@ -73,13 +43,13 @@ def test_single_precision_agrees_with_double(peer, moving):
 def test_a_point_in_the_corner_and_a_larger_image_are_followed(peer):
     cine = as_cine(translated((1, 0), 3, size=200), es_frame=0)
     corners = np.array([[0.0, 0.0], [199.0, 0.0], [0.0, 199.0], [199.0, 199.0], [99.5, 99.5]])
-    tracks = peer(None).track(cine, corners, 0)
+    tracks = peer(config={}).track(cine, corners, 0)
     assert tracks.points_px.shape == (3, 5, 2) and np.isfinite(tracks.points_px).all()
 
 
 @named
 def test_weights_file_brings_sizes_grid_and_steps_back(peer, moving, tmp_path):
-    tracker = peer(None, seed=5)
+    tracker = peer(config={}, seed=5)
     path = peer.save(tracker.network, tmp_path / "w.safetensors", Grid(pixel_mm=0.8), 12)
     again = peer(path)
     assert again.n_steps == 12 and again.grid == Grid(pixel_mm=0.8) and again.n_parameters == tracker.n_parameters
@@ -88,7 +58,7 @@ def test_weights_file_brings_sizes_grid_and_steps_back(peer, moving, tmp_path):
 
 
 def test_exception_foreign_or_missing_weights_are_refused(tmp_path):
-    tracker = MyoTrackerTracker(None)
+    tracker = MyoTrackerTracker(config={})
     path = MyoTrackerTracker.save(tracker.network, tmp_path / "w.safetensors", Grid(), 0)
     with pytest.raises(ValueError, match="not a weights file of specknet that fits .*holds weights of 'myotracker'"):
         SpeckNetTracker(path)
@@ -106,20 +76,13 @@ def test_exception_foreign_or_missing_weights_are_refused(tmp_path):
 )
 def test_exception_bad_value_is_refused_when_made(peer, arguments, message):
     with pytest.raises(ValueError, match=message):
-        peer(None, **arguments)
+        peer(**{"config": {}, **arguments})
 
 
 def test_exception_config_beside_weights(tmp_path):
-    path = MyoTrackerTracker.save(MyoTrackerTracker(None).network, tmp_path / "w.safetensors", Grid(), 0)
+    path = MyoTrackerTracker.save(MyoTrackerTracker(config={}).network, tmp_path / "w.safetensors", Grid(), 0)
     with pytest.raises(ValueError, match="config must be left out when weights are given"):
         MyoTrackerTracker(path, config={})
-
-
-@named
-def test_exception_unknown_spacing_is_refused(peer):
-    cine = Cine(translated((0, 0), 2), None, np.arange(2.0), es_frame=0)
-    with pytest.raises(ValueError, match="spacing_mm must be known"):
-        peer(None).track(cine, QUERY, 0, UV)
 
 
 @pytest.mark.parametrize(

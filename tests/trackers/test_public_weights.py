@@ -9,6 +9,7 @@ from safetensors.torch import save_file
 from echotas.trackers import load_public_weights
 from echotas.trackers.public_weights import public_networks
 
+from .conftest import as_cine, horseshoe, translated
 from .golden import ABSENT, specifications
 
 # Name in the project -> `config.cls` of the recorded cases.
@@ -43,7 +44,7 @@ def test_every_public_tensor_finds_its_place(name, wrap, tmp_path):
         save_file({f"module.{key}": value for key, value in tensors.items()}, path := tmp_path / "w.safetensors")
     else:
         torch.save({"model": tensors} if wrap == "model" else tensors, path := tmp_path / "w.pth")
-    network = load_public_weights(name, path)
+    network = load_public_weights(name, path).network
     assert sum(p.numel() for p in network.parameters()) == sum(value.numel() for value in tensors.values())
     total = sum(float(value.double().sum()) for value in tensors.values())
     assert sum(float(p.double().sum()) for p in network.parameters()) == pytest.approx(total, rel=1e-6, abs=1e-3)
@@ -63,3 +64,11 @@ def test_pickled_objects_damaged_and_missing_files_are_refused(tmp_path):
             load_public_weights("cotracker_v1", tmp_path / name)
     with pytest.raises(ValueError, match="name"):
         load_public_weights("resnet", tmp_path / "none.pth")
+
+
+def test_public_weights_come_as_a_tracker(tmp_path):
+    torch.save(public_tensors("myotracker"), path := tmp_path / "w.pth")
+    tracker = load_public_weights("myotracker", path)
+    cine = as_cine(translated((1.0, 0.0), 3))
+    query = horseshoe().reshape(-1, 2)
+    assert tracker.name == "myotracker" and tracker.track(cine, query, 1).points_px.shape == (3, len(query), 2)

@@ -1,6 +1,7 @@
 import pytest
 
 from echotas.trackers import available, create, describe
+from echotas.trackers.registry import PEERS
 
 
 def test_every_tracker_describes_itself_in_one_line():
@@ -9,8 +10,9 @@ def test_every_tracker_describes_itself_in_one_line():
         assert 20 < len(summary) < 130 and summary.endswith("."), (name, summary)
 
 
-def test_only_the_network_has_parameters():
+def test_only_networks_have_parameters():
     assert {name for name in available() if describe(name).n_parameters} == {
+        *PEERS,
         "tas_net",
         "tas_net_pretrained",
         "tas_net_released",

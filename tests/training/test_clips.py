@@ -64,15 +64,30 @@ def test_frames_walk_a_closed_beat_as_a_circle_and_an_open_one_to_and_fro(seed):
 
 
 def test_clips_start_at_es_when_asked():
-    config = ClipConfig(es_start=1.0)
+    config = ClipConfig(start_share=1.0)
     clips = [draw_clip(np.random.default_rng(seed), [dots()], 3, config, PLAIN, (64, 64), 1.0) for seed in range(5)]
     assert {hidden_frames(clip)[0] for clip in clips} == {4}
+
+
+def test_clips_start_in_the_phase_asked_for():
+    # The wall shortens until frame 4, lengthens until 8 and stays.
+    length = np.array([1.0, 0.95, 0.9, 0.85, 0.8, 0.85, 0.9, 0.95, 1, 1, 1, 1, 1, 1, 1, 1, 1])
+    line = np.stack([np.linspace(20.0, 80.0, 9), np.full(9, 60.0)], axis=-1)[None, :, None] * [1, 1]
+    mesh = (line - 50) * length[:, None, None, None] + 50 + np.zeros((1, 1, 3, 1))
+    frames = np.zeros((17, 120, 120), np.uint8)
+    sequence = TrainingSequence(frames, mesh, (0.5, 0.5), es_frame=4, ed_frame=0)
+    assert (sequence.start_frame("ES"), sequence.start_frame("ED")) == (4, 0)
+    assert 8 < sequence.start_frame("diastasis") < 16
+    assert dataclasses.replace(sequence, es_frame=16).start_frame("diastasis") == 0
+    config = ClipConfig(start_phase="ED", start_share=1.0)
+    clips = [draw_clip(np.random.default_rng(seed), [dots()], 3, config, PLAIN, (64, 64), 1.0) for seed in range(3)]
+    assert {hidden_frames(clip)[0] for clip in clips} == {0}
 
 
 def test_recorded_correlation_is_the_target_when_the_clip_starts_at_es():
     recorded = np.random.default_rng(0).uniform(0, 1, (9, 3, 2))
     sequence = dataclasses.replace(dots(), correlation=recorded)
-    config = ClipConfig(es_start=1.0, n_points=6)
+    config = ClipConfig(start_share=1.0, n_points=6)
     clip = draw_clip(np.random.default_rng(1), [sequence], 3, config, PLAIN, (64, 64), 1.0)
     np.testing.assert_allclose(clip.correlation, recorded[hidden_frames(clip)].reshape(3, -1), atol=1e-6)
 
@@ -132,7 +147,8 @@ def test_losses_are_zero_for_a_perfect_and_known_for_a_shifted_track():
     ("kind", "fields", "message"),
     [
         (ClipConfig, {"lengths": (1,), "length_weights": (1,)}, "lengths must"),
-        (ClipConfig, {"es_start": 1.5}, "es_start must"),
+        (ClipConfig, {"start_share": 1.5}, "start_share must"),
+        (ClipConfig, {"start_phase": "noon"}, "start_phase must be ES, ED or diastasis, got 'noon'"),
         (AugmentConfig, {"zoom": (0, 1)}, "zoom must"),
         (AugmentConfig, {"noise": -1}, "noise must"),
     ],

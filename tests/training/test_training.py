@@ -13,7 +13,7 @@ import torch
 
 from echotas.records import Cine, Mesh
 from echotas.store import write_recording
-from echotas.trackers.tas_net import SMALL_CORE, TasNetConfig, load_weights
+from echotas.trackers.tas_net import SMALL_CORE, TasNetConfig, TasNetTracker, load_weights
 from echotas.training import (
     AugmentConfig,
     ClipConfig,
@@ -25,7 +25,7 @@ from echotas.training import (
     train,
 )
 from echotas.training.loop import learning_rate_at, run_loop
-from echotas.training.tas_net import validation_tracks
+from echotas.training.session import validation_tracks
 
 CORE = dataclasses.replace(
     SMALL_CORE, stem_width=4, stage_widths=(4, 4, 4, 4), fuse_width=8, feature_width=9, radius=1, n_levels=3,
@@ -130,11 +130,11 @@ def test_loss_falls_when_one_cine_is_learned_by_heart(sequences, tmp_path):
     quiet = AugmentConfig(
         rotation_deg=0, zoom=(1, 1), stretch=0, shift_mm=0, flip=0, gain=(1, 1), offset=0, gamma=(1, 1), noise=0
     )
-    clips = ClipConfig(lengths=(4,), length_weights=(1,), n_points=12, es_start=1.0, max_skip=1)
+    clips = ClipConfig(lengths=(4,), length_weights=(1,), n_points=12, start_share=1.0, max_skip=1)
     result = train(dataclasses.replace(CONFIG, loop=loop, clips=clips, augment=quiet), sequences[:1], [], tmp_path)
     assert result.curve["position_mm"].iloc[-1] < 0.6 * result.curve["position_mm"].iloc[0]
     still = np.abs(sequences[0].mesh_px - sequences[0].mesh_px[3])[..., 0].mean() * 0.5
-    assert validation_tracks(load_weights(result.weights_path), sequences[0], 2)[1] < still
+    assert validation_tracks(TasNetTracker.from_network(load_weights(result.weights_path), 2), sequences[0])[1] < still
 
 
 def test_exception_patients_on_both_sides_are_named(sequences, tmp_path):

@@ -30,6 +30,9 @@ __all__ = [
     "train_variant",
 ]
 
+N_ITERATIONS = 3
+"""Refinements per window in every variant, in training and use: those whose points begin still need more than the two of TAS-Net."""
+
 
 @dataclass(frozen=True)
 class Variant:
@@ -67,9 +70,10 @@ class Variant:
     def settings(self) -> dict[str, Any]:
         """Of the training, for `training.fit`."""
         return {
-            "es_start": 0.5 if self.bidirectional else 0.0,
+            "start_share": 0.5 if self.bidirectional else 0.0,
             "both_ways": self.bidirectional,
             "visibility_weight": 1.0 if self.visibility else 0.0,
+            "n_iterations": N_ITERATIONS,
         }
 
 
@@ -163,7 +167,7 @@ def ablation_rows(paths: Iterable[Path], variant: Variant, folder: Path, n_jobs:
 def _row(path: Path, variant: Variant, folder: Path) -> dict[str, Any]:
     torch.set_num_threads(1)  # a network tracks as fast on one, and recordings share the cores
     smoothing = {} if variant.smooth else {"smoothing_mm": 0.0}
-    tracker = create("tas_net", **fitted_config("tas_net", folder), **smoothing)
+    tracker = create("tas_net", **fitted_config("tas_net", folder), n_iterations=N_ITERATIONS, **smoothing)
     recording = read_recording(path)
     cine, mesh = recording.cine, recording.mesh
     n_long, n_rad = mesh.points_px.shape[1:3]
@@ -184,7 +188,7 @@ def _row(path: Path, variant: Variant, folder: Path) -> dict[str, Any]:
 
 
 def stage_rows(paths: Sequence[Path], folders: Mapping[str, Path], n_jobs: int = 1) -> pd.DataFrame:
-    """Error of the weights that each stage of the data engine has left, all used as TAS-Net is by default.
+    """Error of the weights that each stage of the data engine has left, all used as the last variant is.
 
     Args:
         paths: Recordings with a true mesh.

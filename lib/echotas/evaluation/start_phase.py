@@ -15,34 +15,14 @@ from echotas.geometry.mesh import mesh_uv
 from echotas.metrics import point_errors_mm
 from echotas.records import Cine, check_spacing
 from echotas.store import read_recording
-from echotas.strain import longitudinal_strain
+from echotas.strain import longitudinal_strain, slowest_diastolic_frame
 from echotas.trackers.base import Query
 from echotas.trackers.registry import create
 
-__all__ = ["PHASES", "slowest_diastolic_frame", "start_frame", "start_phase_table"]
+__all__ = ["PHASES", "start_frame", "start_phase_table"]
 
 PHASES = ("ED", "ES", "diastasis", "25 %", "50 %", "75 %")
 """Events, and shares of the beat."""
-
-
-def slowest_diastolic_frame(global_strain_percent: np.ndarray, es_frame: int) -> int:
-    """Frame after end-systole in which the strain curve is flattest: the middle of diastasis, or what is left of it.
-
-    Half-way through the longest run of frames whose rate is within a tenth of the fastest one after end-systole; the
-    frame of the slowest rate if there is none. The last three frames of the beat (A wave) never count.
-    """
-    rate = np.abs(np.gradient(np.asarray(global_strain_percent, dtype=float)))
-    first, last = es_frame + 2, max(len(rate) - 3, es_frame + 3)
-    late = rate[first:last]
-    if not len(late):
-        return min(es_frame + 1, len(rate) - 1)
-    slow = late <= 0.1 * late.max()
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], slow.astype(int), [0]])))
-    runs = edges.reshape(-1, 2)
-    if not len(runs):
-        return first + int(late.argmin())
-    begin, end = runs[np.diff(runs, axis=1).ravel().argmax()]
-    return first + int(begin + end - 1) // 2
 
 
 def start_frame(phase: str, cine: Cine, global_strain_percent: np.ndarray) -> int:

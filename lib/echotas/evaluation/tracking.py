@@ -43,9 +43,14 @@ def starting_meshes(recording: Recording, n_long: int, n_rad: int, wall_thicknes
     agreement; TAS-Net paper, joint-tracking support mesh).
 
     Raises:
-        ValueError: The recording has neither truth nor readings.
+        ValueError: The recording has neither truth nor readings, or its true mesh has other nodes.
     """
     starts = {}
+    if recording.mesh is not None and recording.mesh.points_px.shape[1:3] != (n_long, n_rad):
+        own = " x ".join(map(str, recording.mesh.points_px.shape[1:3]))
+        raise ValueError(
+            f"mesh must have the {own} nodes of recording {recording.cine.recording_id!r}, got n_long = {n_long}, n_rad = {n_rad}"
+        )
     if recording.mesh is not None and recording.cine.es_frame is not None:
         frame = recording.cine.es_frame
         starts[TRUE_START] = Start(_inside_image(recording.mesh.points_px[frame], recording.cine), frame)

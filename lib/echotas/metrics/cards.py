@@ -29,6 +29,7 @@ NOT_METRICS = frozenset(
         "equal_arc_weights",  # cuts a line
         "label_weights",  # cuts a line
         "midwall_error_mm",  # takes the middle of a mesh
+        "slowest_diastolic_frame",  # finds a frame
         "strain_curve",  # a record of `longitudinal_strain` and `segmental_strain`
         "to_mm",  # converts
     }

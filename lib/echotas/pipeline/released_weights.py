@@ -29,13 +29,13 @@ from echotas.pipeline.parallel import map_items
 from echotas.simulation import SimulationConfig
 from echotas.simulation.config import STRATEGIES
 from echotas.trackers.pretrained import TAS_NET_SMALL
-from echotas.trackers.tas_net import load_weights, save_weights
+from echotas.trackers.tas_net import N_ITERATIONS, load_weights, save_weights
 from echotas.training.calibration import calibrate
 from echotas.training.dataset import load_sequence
 from echotas.training.fit import fit, split_patients
 from echotas.training.processes import is_main_process, wait_for_all
 
-__all__ = ["ROUNDS", "SEED", "Round", "main", "release", "simulated_cines", "template_patients"]
+__all__ = ["ROUNDS", "SEED", "Round", "main", "release", "say", "simulated_cines", "template_patients"]
 
 SEED = 20_000
 """Seed of the template patients: no profile uses it, so no patient of a benchmark is among them."""
@@ -44,6 +44,7 @@ SETTINGS = {
     "lengths": (8, 12, 16),
     "length_weights": (0.6, 0.25, 0.15),
     "max_skip": 2,
+    "n_iterations": 3,
     "sway_mm": 5.0,
     "sway_deg": 6.0,
     "sway_stretch": 0.06,
@@ -145,7 +146,7 @@ def release(
         made = fit(
             "tas_net", training, validation, own / "training", seed=SEED, n_steps=n_steps, initial=weights,
             settings=SETTINGS | {"learning_rate": learning_rate}, checkpoints=own / "checkpoints",
-            callback=partial(_say, f"{motion}, step", n_steps), n_workers=n_workers,
+            callback=partial(say, f"{motion}, step", n_steps), n_workers=n_workers,
         )  # fmt: skip
         weights = made.path
         wait_for_all()
@@ -155,7 +156,7 @@ def release(
     # Simulated cines are easier than those that no strategy has touched, and the weights were chosen on the validation cines:
     # errors are measured on templates themselves, of patients who were in nothing.
     others = sorted(set((folder / "templates").glob("*.h5")) - set(templates))
-    calibrate(network, [load_sequence(path) for path in others], n_iterations=3)
+    calibrate(network, [load_sequence(path) for path in others], N_ITERATIONS)
     card = {
         "licence": "Apache-2.0",
         "data": f"{len(training)} simulated cines of {n_patients - n_validation} virtual template patients, seed {SEED}, in each of "
@@ -168,7 +169,8 @@ def release(
     return save_weights(network.half(), out, {"card": card})
 
 
-def _say(what: str, n_steps: int, step: int, row: dict[str, float]) -> None:
+def say(what: str, n_steps: int, step: int, row: dict[str, float]) -> None:
+    """Print a row of the training curve; a callback of `fit`."""
     shown = "  ".join(f"{name} {row[name]:.3f}" for name in ("position_mm", "validation_error") if name in row)
     print(f"{what} {step}/{n_steps}  {row['seconds'] / 60:.1f} min  {shown}", flush=True)
 

@@ -21,7 +21,7 @@ from .regional import (
     segmental_strain,
 )
 from .segment_models import segment_model
-from .timing import mechanical_dispersion_ms, post_systolic_index, time_to_peak_s
+from .timing import mechanical_dispersion_ms, post_systolic_index, slowest_diastolic_frame, time_to_peak_s
 from .uncertainty import midwall_error_mm, strain_error_percent
 
 __all__ = [
@@ -52,6 +52,7 @@ __all__ = [
     "segmental_strain",
     "strain_curve",
     "strain_error_percent",
+    "slowest_diastolic_frame",
     "strain_rate",
     "time_to_peak_s",
     "to_mm",

@@ -1,4 +1,4 @@
-"""When segments shorten: time to peak, post-systolic shortening, mechanical dispersion."""
+"""When segments shorten: time to peak, post-systolic shortening, mechanical dispersion; and when nothing does: diastasis."""
 
 import numpy as np
 from jaxtyping import Float
@@ -6,7 +6,7 @@ from jaxtyping import Float
 from .global_strain import ZERO_AT_ED_PERCENT
 from .length import check_curve, check_frame
 
-__all__ = ["mechanical_dispersion_ms", "post_systolic_index", "time_to_peak_s"]
+__all__ = ["mechanical_dispersion_ms", "post_systolic_index", "slowest_diastolic_frame", "time_to_peak_s"]
 
 
 def time_to_peak_s(
@@ -146,3 +146,23 @@ def _beat(
     if abs(curve[ed_frame]) > ZERO_AT_ED_PERCENT:
         raise ValueError(f"curve_percent must be 0 at ed_frame {ed_frame}, got {curve[ed_frame]:.3f}")
     return curve, times, end
+
+
+def slowest_diastolic_frame(global_strain_percent: np.ndarray, es_frame: int) -> int:
+    """Frame after end-systole in which the strain curve is flattest: the middle of diastasis, or what is left of it.
+
+    Half-way through the longest run of frames whose rate is within a tenth of the fastest one after end-systole; the
+    frame of the slowest rate if there is none. The last three frames of the beat (A wave) never count.
+    """
+    rate = np.abs(np.gradient(np.asarray(global_strain_percent, dtype=float)))
+    first, last = es_frame + 2, max(len(rate) - 3, es_frame + 3)
+    late = rate[first:last]
+    if not len(late):
+        return min(es_frame + 1, len(rate) - 1)
+    slow = late <= 0.1 * late.max()
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], slow.astype(int), [0]])))
+    runs = edges.reshape(-1, 2)
+    if not len(runs):
+        return first + int(late.argmin())
+    begin, end = runs[np.diff(runs, axis=1).ravel().argmax()]
+    return first + int(begin + end - 1) // 2

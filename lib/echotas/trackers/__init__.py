@@ -2,7 +2,6 @@
 
 import importlib
 from pathlib import Path
-from typing import Any
 
 from echotas.trackers.base import Tracker
 from echotas.trackers.registry import Description, available, create, describe, fitted_config, module_of
@@ -19,7 +18,7 @@ __all__ = [
 ]
 
 
-def load_public_weights(name: str, path: str | Path) -> Any:
-    """Network with the weights of a public checkpoint: see `public_weights.load_public_weights`."""
+def load_public_weights(name: str, path: str | Path) -> Tracker:
+    """Tracker with the weights of a public checkpoint: see `public_weights.load_public_weights`."""
     # On demand, so that the classical trackers do not wait for torch.
     return importlib.import_module("echotas.trackers.public_weights").load_public_weights(name, path)

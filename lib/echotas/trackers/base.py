@@ -89,8 +89,9 @@ class Tracker(ABC):
     def track_all(self, cine: Cine, queries: Sequence["Query"]) -> list[Tracks]:
         """Follow several sets of points through one cine, e.g. from several observers' lines.
 
-        The same as `track` for each, but work on the image is shared where the tracker can: a classical one crops to all
-        queries at once, so that its result may differ in the last digits from that of a query alone.
+        The same as `track` for each, but work on the image is shared where the tracker can, which then crops to all queries at once:
+        its result may differ a little from that of a query alone, a classical one's in the last digits, a network's by hundredths of
+        a pixel.
 
         Raises:
             ValueError: As `track`.

@@ -15,9 +15,10 @@ from torch import Tensor, nn
 from echotas.trackers.blocks.attention import TimeSpaceTransformer
 from echotas.trackers.blocks.correlation import correlation_windows, feature_pyramid, sample_features
 from echotas.trackers.blocks.encoder import ResidualEncoder
+from echotas.trackers.blocks.point_network import Estimates, PointNetworkTracker, queries
 from echotas.trackers.blocks.positions import flow_frequencies, flow_sincos, place_table, time_table
 
-__all__ = ["CoTracker", "CoTrackerConfig", "Followed", "Window"]
+__all__ = ["CoTracker", "CoTrackerConfig", "CoTrackerTracker", "Followed", "Window"]
 
 INITIAL_VISIBILITY = 10.0  # logit fed for points that no earlier window has seen
 
@@ -311,3 +312,36 @@ class CoTracker(nn.Module):
         if key not in self._tables:
             self._tables[key] = make().to(like)
         return self._tables[key]
+
+
+class CoTrackerTracker(PointNetworkTracker):
+    """CoTracker v1: points refined together in windows of eight frames that slide away from the query frame, both ways.
+
+    Take it as the base that TAS-Net changes: nothing here knows the wall, and the iterations begin with points that stay. Where it is
+    trained on speckle, its visibility is the speckle correlation; CoTracker's own is a yes or no about occlusion.
+    """
+
+    name = "cotracker"
+    network_class, config_class = CoTracker, CoTrackerConfig
+    small = {
+        "in_channels": 1, "stem_width": 16, "stage_widths": (16, 24, 32, 32), "fuse_width": 32, "feature_width": 32,
+        "n_flow_frequencies": 8, "flow_spectrum": "octaves", "width": 96, "n_heads": 4, "n_time_blocks": 3, "n_space_blocks": 3,
+        "mlp_ratio": 2.0, "released_columns": False, "head_std": 1e-3,
+    }  # fmt: skip
+    iterations = 4
+
+    @classmethod
+    def estimates(cls, network: nn.Module, frames: Tensor, query: Tensor, n_iterations: int | None) -> Estimates:
+        if len(query) > 1:
+            raise ValueError(f"query must be of one clip, the network takes the same points in all, got {len(query)}")
+        found, stride = network(frames, queries(query)[0], n_iterations), network.config.stride
+        stages = [
+            _in_turn([window.positions[stage] for window in found.windows]) * stride for stage in range(n_iterations)
+        ]
+        return Estimates(stages, _in_turn([window.visibility for window in found.windows]))
+
+
+def _in_turn(windows: list[Tensor]) -> Tensor:
+    """Values (batch, n_frames, ...) of windows that share half with the next one, the later window's where two have some."""
+    parts = [window[:, : window.shape[1] // 2] for window in windows[:-1]]
+    return torch.cat([*parts, windows[-1]], dim=1)

@@ -312,7 +312,7 @@ class CoTracker3Tracker(PointNetworkTracker):
         "radius": 2, "correlation_hidden": 64, "correlation_width": 32, "width": 96, "n_heads": 4, "n_layers": 2, "n_virtual": 16,
         "image_size": (128, 112), "n_table_frames": 16,
     }  # fmt: skip
-    iterations = 4
+    iterations = 3
 
     @classmethod
     def estimates(cls, network: nn.Module, frames: Tensor, query: Tensor, n_iterations: int | None) -> Estimates:

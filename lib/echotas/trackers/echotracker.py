@@ -243,12 +243,13 @@ class EchoTrackerTracker(PointNetworkTracker):
     """
 
     name = "echotracker"
+    points_interact = False
     network_class, config_class = EchoTracker, EchoTrackerConfig
     small = {
         "stem_width": 16, "stage_widths": (16, 24, 32, 32), "fuse_width": 32, "feature_width": 32, "n_levels": 3, "radius": 2,
         "frame_map": (16, 20), "mixed_width": 96, "width": 32, "n_blocks": 6, "head_std": 1e-3,
     }  # fmt: skip
-    iterations = 4
+    iterations = 3
 
     @classmethod
     def estimates(cls, network: nn.Module, frames: Tensor, query: Tensor, n_iterations: int | None) -> Estimates:

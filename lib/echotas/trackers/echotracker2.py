@@ -290,11 +290,11 @@ class EchoTracker2Tracker(PointNetworkTracker):
     name = "echotracker2"
     network_class, config_class = EchoTracker2, EchoTracker2Config
     small = {
-        "in_channels": 1, "encoder_widths": (16, 32, 48, 48), "n_encoder_blocks": 1, "patch_size": 5, "pair_widths": (32, 48),
+        "in_channels": 1, "encoder_widths": (16, 32, 48, 48), "n_encoder_blocks": 1, "patch_size": 5, "pair_widths": (16, 32),
         "pair_kernels": (3, 2), "width": 96, "n_heads": 4, "n_layers": 2, "head_width": 96, "neighbours": "nearest",
         "resolution": None, "head_std": 1e-3,
     }  # fmt: skip
-    iterations = 4
+    iterations = 2
 
     @classmethod
     def estimates(cls, network: nn.Module, frames: Tensor, query: Tensor, n_iterations: int | None) -> Estimates:

@@ -287,12 +287,13 @@ class LocoTrackTracker(PointNetworkTracker):
     """
 
     name = "locotrack"
+    points_interact = False
     network_class, config_class = LocoTrack, LocoTrackConfig
     small = {
         "in_channels": 1, "stem_width": 16, "group_widths": (16, 32, 48, 48), "n_blocks": 1, "radius": 2,
-        "pair_layers": ((3, 1, 32), (2, 1, 48)), "width": 96, "n_heads": 4, "n_layers": 2, "spare_outputs": 32,
+        "pair_layers": ((3, 2, 32), (2, 2, 32)), "width": 96, "n_heads": 4, "n_layers": 2, "spare_outputs": 32,
     }  # fmt: skip
-    iterations = 4
+    iterations = 2
 
     @classmethod
     def estimates(cls, network: nn.Module, frames: Tensor, query: Tensor, n_iterations: int | None) -> Estimates:

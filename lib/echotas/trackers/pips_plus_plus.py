@@ -276,12 +276,13 @@ class PipsPlusPlusTracker(PointNetworkTracker):
     """
 
     name = "pips_plus_plus"
+    points_interact = False
     network_class, config_class = PipsPlusPlus, PipsPlusPlusConfig
     small = {
         "in_channels": 1, "stem_width": 16, "stage_widths": (16, 24, 32, 32), "fuse_width": 32, "feature_width": 32, "stride": 4,
         "n_levels": 3, "radius": 2, "motion_width": 32, "n_motion_blocks": 6, "head_std": 1e-3,
     }  # fmt: skip
-    iterations = 6
+    iterations = 4
 
     @classmethod
     def estimates(cls, network: nn.Module, frames: Tensor, query: Tensor, n_iterations: int | None) -> Estimates:

@@ -1,41 +1,44 @@
-"""Public checkpoints in our networks: names are translated, nothing is guessed, a foreign file is refused by what misfits.
+"""Public checkpoints as trackers: names are translated, nothing is guessed, a foreign file is refused by what misfits.
 
 No public weights come with this project: those of CoTracker and MyoTracker are for non-commercial use only. Whoever may use
 them loads their own copy here.
 """
 
-import importlib
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from torch import nn
 
 from echotas.trackers import public_names
+from echotas.trackers.blocks.point_network import Grid, PointNetworkTracker
 from echotas.trackers.checkpoint_file import read_tensors
 from echotas.trackers.public_names import rename
+from echotas.trackers.registry import class_of
 
 __all__ = ["load_public_weights", "public_networks"]
 
 
+PUBLISHED_GRID = Grid(pixel_mm=0.6, image_size=(256, 256))
+"""What a network of the published size sees: 256 px, over 15 cm; the papers state the first number only."""
+
+
 class _Network(NamedTuple):
-    module: str
-    network: str
+    tracker: str
     names: public_names.Names
     config: str = ""  # class method of the configuration that gives the published size; its defaults if empty
     tables: tuple[str, ...] = ()  # public tensors that are computed tables: ours makes them itself
 
 
 _NETWORKS = {
-    "cotracker_v1": _Network("cotracker", "CoTracker", public_names.COTRACKER_V1),
-    "cotracker3": _Network("cotracker3", "CoTracker3", public_names.COTRACKER3, tables=("time_emb",)),
-    "myotracker": _Network("myotracker", "MyoTracker", public_names.MYOTRACKER),
-    "echotracker": _Network("echotracker", "EchoTracker", public_names.ECHOTRACKER),
-    "echotracker2": _Network("echotracker2", "EchoTracker2", public_names.ECHOTRACKER2),
-    "locotrack_base": _Network("locotrack", "LocoTrack", public_names.LOCOTRACK),
-    "locotrack_small": _Network("locotrack", "LocoTrack", public_names.LOCOTRACK, config="small"),
-    "specknet": _Network("specknet", "SpeckNet", public_names.SPECKNET),
-    "pips_plus_plus": _Network("pips_plus_plus", "PipsPlusPlus", public_names.PIPS_PLUS_PLUS),
+    "cotracker_v1": _Network("cotracker", public_names.COTRACKER_V1),
+    "cotracker3": _Network("cotracker3", public_names.COTRACKER3, tables=("time_emb",)),
+    "myotracker": _Network("myotracker", public_names.MYOTRACKER),
+    "echotracker": _Network("echotracker", public_names.ECHOTRACKER),
+    "echotracker2": _Network("echotracker2", public_names.ECHOTRACKER2),
+    "locotrack_base": _Network("locotrack", public_names.LOCOTRACK),
+    "locotrack_small": _Network("locotrack", public_names.LOCOTRACK, config="small"),
+    "specknet": _Network("specknet", public_names.SPECKNET),
+    "pips_plus_plus": _Network("pips_plus_plus", public_names.PIPS_PLUS_PLUS),
 }
 
 
@@ -44,8 +47,10 @@ def public_networks() -> tuple[str, ...]:
     return tuple(_NETWORKS)
 
 
-def load_public_weights(name: str, path: str | Path) -> nn.Module:
-    """Network of the published size with the weights of a public checkpoint, ready for inference.
+def load_public_weights(name: str, path: str | Path) -> PointNetworkTracker:
+    """Tracker around a network of the published size with the weights of a public checkpoint.
+
+    The network itself is its `network`; it sees cines on `PUBLISHED_GRID`.
 
     Args:
         name: One of `public_networks()`.
@@ -59,9 +64,9 @@ def load_public_weights(name: str, path: str | Path) -> nn.Module:
     if name not in _NETWORKS:
         raise ValueError(f"name must be one of {', '.join(_NETWORKS)}, got {name!r}")
     known = _NETWORKS[name]
-    module = importlib.import_module(f"echotas.trackers.{known.module}")
-    config = getattr(module, f"{known.network}Config")
-    network = getattr(module, known.network)(getattr(config, known.config)() if known.config else config())
+    member = class_of(known.tracker)
+    config = member.config_class
+    network = member.network_class(getattr(config, known.config)() if known.config else config())
     public = {key.removeprefix("module."): value for key, value in read_tensors(path).items()}
     given = {rename(key, known.names): value for key, value in public.items() if key not in known.tables}
     wanted = network.state_dict()
@@ -74,7 +79,7 @@ def load_public_weights(name: str, path: str | Path) -> nn.Module:
         told = "; ".join(f"{len(keys)} {what}: {_few(keys)}" for what, keys in problems if keys)
         raise ValueError(f"{path}: these are not the weights of {name} ({told})")
     network.load_state_dict({key: value.to(torch.float32) for key, value in given.items()})
-    return network.eval().requires_grad_(False)
+    return member.from_network(network.eval().requires_grad_(False), PUBLISHED_GRID)
 
 
 def _few(keys: list[str], most: int = 5) -> str:

@@ -17,8 +17,9 @@ from torch import Tensor, nn
 
 from echotas.trackers.blocks.correlation import sample_features
 from echotas.trackers.blocks.cost_volume import cost_volume, warp
+from echotas.trackers.blocks.point_network import Estimates, PointNetworkTracker
 
-__all__ = ["Chained", "PwcNet", "PwcNetConfig"]
+__all__ = ["Chained", "PwcNet", "PwcNetConfig", "PwcNetTracker"]
 
 SLOPE = 0.1  # of the activation below zero
 
@@ -45,6 +46,9 @@ class PwcNetConfig:
     """A context network on every level (c-PWC-Net); False: on the finest only (PWC-Net, 9.37 M with three input channels)."""
     flow_scale: float = 20.0
     """Pixels per unit of flow inside the network."""
+    normalised_costs: bool = False
+    """Correlate the directions of the features, not their products: from random weights it learns in hundreds of steps what the
+    published form had not begun to learn in a thousand."""
 
     def __post_init__(self) -> None:
         for name in ("widths", "estimator_widths", "context_widths", "context_dilations"):
@@ -211,10 +215,10 @@ class PwcNet(nn.Module):
         for level in c.levels:
             ours, theirs = pairs[level]
             if flow is None:
-                inputs = [_costs(ours, theirs, c.radius)]
+                inputs = [_costs(ours, theirs, c)]
             else:
                 theirs = warp(theirs, flow * (c.flow_scale / 2**level))
-                inputs = [_costs(ours, theirs, c.radius), ours, flow, carried]
+                inputs = [_costs(ours, theirs, c), ours, flow, carried]
             estimate, flow, carried = self.decoders[str(level)](torch.cat(inputs, dim=1))
             n_rows, n_columns = (-(-side // 2**level) for side in size)
             flows[level] = estimate[..., :n_rows, :n_columns] * c.flow_scale
@@ -269,5 +273,41 @@ def _conv(in_width: int, out_width: int, stride: int = 1, dilation: int = 1) -> 
     return nn.Sequential(convolution, nn.LeakyReLU(SLOPE))
 
 
-def _costs(ours: Tensor, theirs: Tensor, radius: int) -> Tensor:
-    return F.leaky_relu(cost_volume(ours, theirs, radius), SLOPE)
+def _costs(ours: Tensor, theirs: Tensor, config: PwcNetConfig) -> Tensor:
+    if config.normalised_costs:
+        # The volume is a mean over channels: times their number it is the cosine.
+        ours, theirs = F.normalize(ours, dim=1) * ours.shape[1], F.normalize(theirs, dim=1)
+    return F.leaky_relu(cost_volume(ours, theirs, config.radius), SLOPE)
+
+
+class PwcNetTracker(PointNetworkTracker):
+    """c-PWC-Net: dense flow between neighbouring frames, forwards and backwards, carried along from frame to frame.
+
+    Take it where motion is wanted everywhere, or for two frames only; over a beat its steps add up, and the trackers that see the
+    whole path drift less. It gives no visibility: confidence is 1. `context_everywhere: False` in `config` is PWC-Net. It learns from
+    pairs: clips of two frames, `max_skip` apart at most, in both orders.
+    """
+
+    name = "pwc_net"
+    points_interact = False
+    network_class, config_class = PwcNet, PwcNetConfig
+    small = {
+        "widths": (16, 24, 32, 48), "finest_level": 1, "radius": 3, "estimator_widths": (32, 32, 24, 16), "flow_scale": 4.0,
+        "context_widths": (24, 24, 16), "context_dilations": (1, 2, 4), "normalised_costs": True,
+    }  # fmt: skip
+
+    @classmethod
+    def estimates(cls, network: nn.Module, frames: Tensor, query: Tensor, n_iterations: int | None) -> Estimates:
+        if not network.training:
+            return Estimates([network(frames, query).positions], None)
+        # Every level of the flow from the first frame to each other one has its loss.
+        n_later = frames.shape[1] - 1
+        levels = network.levels(
+            frames[:, :1].expand(-1, n_later, -1, -1, -1).flatten(0, 1), frames[:, 1:].flatten(0, 1)
+        )
+        start = query[:, None].expand(-1, n_later, -1, -1)
+        stages = []
+        for level, flow in levels.items():
+            moved = sample_features(flow, start.flatten(0, 1) / 2**level).unflatten(0, start.shape[:2])
+            stages.append(torch.cat([query[:, None], start + moved], dim=1))
+        return Estimates(stages, None)

@@ -9,8 +9,10 @@ from typing import Any
 from echotas.trackers.base import Tracker
 
 __all__ = [
+    "PEERS",
     "Description",
     "available",
+    "class_of",
     "create",
     "describe",
     "fitted_config",
@@ -29,13 +31,36 @@ _MEMBERS = {
     "dis": ("dis", "DisTracker"),
     "lucas_kanade": ("lucas_kanade", "LucasKanadeTracker"),
     "lucas_kanade_mesh": ("lucas_kanade_mesh", "LucasKanadeMeshTracker"),
+    "pwc_net": ("pwc_net", "PwcNetTracker"),
+    "pips_plus_plus": ("pips_plus_plus", "PipsPlusPlusTracker"),
+    "cotracker": ("cotracker", "CoTrackerTracker"),
+    "cotracker3": ("cotracker3", "CoTracker3Tracker"),
+    "locotrack": ("locotrack", "LocoTrackTracker"),
+    "echotracker": ("echotracker", "EchoTrackerTracker"),
+    "echotracker2": ("echotracker2", "EchoTracker2Tracker"),
+    "myotracker": ("myotracker", "MyoTrackerTracker"),
+    "specknet": ("specknet", "SpeckNetTracker"),
     "tas_net": ("tas_net", "TasNetTracker"),
     "tas_net_pretrained": ("tas_net_pretrained", "TasNetPretrainedTracker"),
     "tas_net_released": ("tas_net_released", "TasNetReleasedTracker"),
 }
 
+PEERS = (
+    "pwc_net",
+    "pips_plus_plus",
+    "cotracker",
+    "cotracker3",
+    "locotrack",
+    "echotracker",
+    "echotracker2",
+    "myotracker",
+    "specknet",
+)
+"""Published networks other than TAS-Net."""
 # What a tracker that learns is made of: its configuration key and the file name that `training.fit` gives it.
-_FITTED = {"mean_motion": ("path", "mean_motion.npz"), "tas_net": ("weights", "weights.safetensors")}
+_FITTED = {"mean_motion": ("path", "mean_motion.npz")} | dict.fromkeys(
+    (*PEERS, "tas_net"), ("weights", "weights.safetensors")
+)
 
 
 @dataclass(frozen=True)
@@ -111,6 +136,11 @@ def fitted_file(name: str) -> str:
 def fitted_config(name: str, folder: str | Path | None) -> dict[str, str]:
     """Configuration that makes tracker `name` use what `training.fit` left in `folder`; empty for None."""
     return {} if folder is None else {_FITTED[name][0]: str(Path(folder) / fitted_file(name))}
+
+
+def class_of(name: str) -> type[Tracker]:
+    """Class of tracker `name`."""
+    return _member(name)
 
 
 def module_of(name: str) -> str:

@@ -312,6 +312,7 @@ class SpeckNetTracker(PointNetworkTracker):
     """
 
     name = "specknet"
+    points_interact = False
     network_class, config_class = SpeckNet, SpeckNetConfig
     small = {
         "stem_width": 16,

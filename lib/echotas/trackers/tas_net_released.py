@@ -1,7 +1,7 @@
 """TAS-Net with the weights that come with the package: to be used, not to be trained."""
 
 from echotas.trackers.pretrained import TAS_NET_RELEASED
-from echotas.trackers.tas_net import TasNetTracker
+from echotas.trackers.tas_net import N_ITERATIONS, TasNetTracker
 
 __all__ = ["TasNetReleasedTracker"]
 
@@ -21,5 +21,5 @@ class TasNetReleasedTracker(TasNetTracker):
 
     name = "tas_net_released"
 
-    def __init__(self, n_iterations: int = 3, smoothing_mm: float = 4.0, device: str = "cpu") -> None:
+    def __init__(self, n_iterations: int = N_ITERATIONS, smoothing_mm: float = 4.0, device: str = "cpu") -> None:
         super().__init__(TAS_NET_RELEASED, n_iterations=n_iterations, smoothing_mm=smoothing_mm, device=device)

@@ -10,6 +10,7 @@ from jaxtyping import Float
 
 from echotas.records import Cine, check_spacing
 from echotas.store import read_recording
+from echotas.strain import longitudinal_strain, slowest_diastolic_frame
 from echotas.trackers.blocks.patches import patch_correlation
 from echotas.trackers.blocks.resampling import move_points, resample_frames
 from echotas.trackers.lucas_kanade_mesh import LucasKanadeMeshTracker
@@ -68,6 +69,15 @@ class TrainingSequence:
         gap = (self.mesh_px[-1] - self.mesh_px[0]) * np.array(self.spacing_mm, dtype=np.float32)
         return float(np.linalg.norm(gap, axis=-1).mean()) < 1.0
 
+    def start_frame(self, phase: str) -> int:
+        """Frame of a phase of `ClipConfig`."""
+        if phase == "ES":
+            return self.es_frame
+        if phase == "ED" or self.es_frame == len(self.frames) - 1:  # no frame after ES: no diastasis either
+            return self.ed_frame or 0
+        line = self.mesh_px[:, :, self.mesh_px.shape[2] // 2].astype(np.float64) * np.array(self.spacing_mm)
+        return slowest_diastolic_frame(longitudinal_strain(line, self.ed_frame or 0), self.es_frame)
+
     @property
     def cine(self) -> Cine:
         """The cine, with frame numbers for times."""
@@ -113,8 +123,10 @@ class ClipConfig:
     """Every frame, every second, ... up to this."""
     n_points: int = 64
     """Mesh points per clip, drawn at random."""
-    es_start: float = 0.5
-    """Share of clips that start at ES; the others start anywhere."""
+    start_phase: str = "ES"
+    """"ES", "ED" (the first frame where the cine does not say) or "diastasis", the flattest strain after ES."""
+    start_share: float = 0.5
+    """Share of clips that start in that phase; the others start anywhere."""
     both_ways: bool = True
     """Half of the clips run backwards in time; else none."""
 
@@ -127,8 +139,10 @@ class ClipConfig:
             raise ValueError(f"length_weights must be >= 0 and not all 0, got {self.length_weights}")
         if self.max_skip < 1 or self.n_points < 1:
             raise ValueError(f"max_skip and n_points must be >= 1, got {self.max_skip} and {self.n_points}")
-        if not 0 <= self.es_start <= 1:
-            raise ValueError(f"es_start must be in [0, 1], got {self.es_start}")
+        if self.start_phase not in ("ES", "ED", "diastasis"):
+            raise ValueError(f"start_phase must be ES, ED or diastasis, got {self.start_phase!r}")
+        if not 0 <= self.start_share <= 1:
+            raise ValueError(f"start_share must be in [0, 1], got {self.start_share}")
 
 
 class Clip(NamedTuple):
@@ -200,7 +214,9 @@ def _classical_paths(sequence: TrainingSequence, frame: np.ndarray, query: np.nd
 
 def _draw_frames(rng: np.random.Generator, sequence: TrainingSequence, length: int, config: ClipConfig) -> np.ndarray:
     n_frames = len(sequence.frames)
-    start = sequence.es_frame if rng.random() < config.es_start else int(rng.integers(n_frames))
+    start = (
+        sequence.start_frame(config.start_phase) if rng.random() < config.start_share else int(rng.integers(n_frames))
+    )
     forwards = rng.random() < 0.5 or not config.both_ways
     step = int(rng.integers(1, config.max_skip + 1)) * (1 if forwards else -1)
     index = start + step * np.arange(length)

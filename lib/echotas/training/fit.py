@@ -11,14 +11,17 @@ from typing import Any
 import pandas as pd
 
 from echotas.store import read_recording
+from echotas.trackers.blocks.point_network import Grid
 from echotas.trackers.mean_motion import fit_mean_motion
-from echotas.trackers.registry import fitted_file
+from echotas.trackers.registry import PEERS, class_of, fitted_file
 from echotas.trackers.tas_net import TasNetConfig
 from echotas.training.augment import AugmentConfig
 from echotas.training.dataset import ClipConfig, load_sequence
-from echotas.training.loop import Callback, LoopConfig, OtherTraining
+from echotas.training.loop import Callback, LoopConfig, OtherTraining, TrainResult
+from echotas.training.point_networks import PointTrainConfig, train_point_network
 from echotas.training.processes import is_main_process
-from echotas.training.tas_net import OnValidation, TrainConfig, train
+from echotas.training.session import OnValidation, SessionConfig
+from echotas.training.tas_net import TrainConfig, train
 
 __all__ = ["Fit", "FitRequest", "fit", "split_patients"]
 
@@ -71,7 +74,7 @@ class FitRequest:
     settings: Mapping[str, Any] = field(default_factory=dict)
     """Fields of `LoopConfig`, `ClipConfig`, `AugmentConfig` and `TrainConfig` by name; defaults where left out."""
     model: Mapping[str, Any] = field(default_factory=dict)
-    """Sizes of the network, keys of its configuration."""
+    """Sizes of the network, keys of its configuration; of a peer also those of `Grid`."""
     initial: str | Path | None = None
     """Fitted file to go on from."""
     checkpoints: Path | None = None
@@ -118,15 +121,34 @@ def _fit_mean_motion(request: FitRequest) -> Fit:
 
 
 def _fit_tas_net(request: FitRequest) -> Fit:
-    loop, clips, augment, rest = _distribute(request.settings, (LoopConfig, ClipConfig, AugmentConfig, TrainConfig))
-    config = TrainConfig(
+    model = TasNetConfig(**_distribute(request.model, (TasNetConfig,))[0])
+    return _fit_network(request, train, _settings(request, TrainConfig, model=model), fitted_file("tas_net"))
+
+
+def _fit_peer(tracker: str, request: FitRequest) -> Fit:
+    member = class_of(tracker)
+    given = dict(request.model)
+    size = {"size": given.pop("size")} if "size" in given else {}
+    grid, model = _distribute(given, (Grid, member.config_class))
+    config = _settings(request, PointTrainConfig, model=size | model, grid=Grid(**grid))
+    return _fit_network(request, partial(train_point_network, member), config, fitted_file(tracker))
+
+
+def _settings(request: FitRequest, kind: type[SessionConfig], **own: Any) -> SessionConfig:
+    """The settings of a training, from the plain ones of the request."""
+    loop, clips, augment, rest = _distribute(request.settings, (LoopConfig, ClipConfig, AugmentConfig, kind))
+    return kind(
         seed=request.seed,
-        model=TasNetConfig(**_distribute(request.model, (TasNetConfig,))[0]),
         loop=LoopConfig(**loop, n_steps=request.n_steps),
         clips=ClipConfig(**clips),
         augment=AugmentConfig(**augment),
+        **own,
         **rest,
     )
+
+
+def _fit_network(request: FitRequest, train: Callable[..., TrainResult], config: SessionConfig, name: str) -> Fit:
+    """Train and leave the weights under `name`."""
     sequences = [[load_sequence(path) for path in paths] for paths in (request.training, request.validation)]
     checkpoints = Path(request.checkpoints or request.out)
     run = partial(
@@ -137,7 +159,7 @@ def _fit_tas_net(request: FitRequest) -> Fit:
     except OtherTraining:
         shutil.rmtree(checkpoints)  # the state of other data or settings is of no use to anyone
         result = run()
-    path = request.out / fitted_file("tas_net")
+    path = request.out / name
     if is_main_process():
         shutil.copyfile(result.weights_path, path.with_suffix(".tmp"))
         os.replace(path.with_suffix(".tmp"), path)
@@ -157,4 +179,8 @@ def _distribute(settings: Mapping[str, Any], kinds: Sequence[type]) -> list[dict
     return parts
 
 
-_FITTERS: dict[str, Callable[[FitRequest], Fit]] = {"mean_motion": _fit_mean_motion, "tas_net": _fit_tas_net}
+_FITTERS: dict[str, Callable[[FitRequest], Fit]] = {
+    "mean_motion": _fit_mean_motion,
+    "tas_net": _fit_tas_net,
+    **{name: partial(_fit_peer, name) for name in PEERS},
+}

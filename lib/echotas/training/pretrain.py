@@ -57,6 +57,7 @@ def pretrain(
         loop=LoopConfig(n_steps=n_steps, validate_every=500, checkpoint_every=250, report_every=50),
         clips=ClipConfig(lengths=(8, 12, 16), length_weights=(0.65, 0.2, 0.15), max_skip=3),
         batch_size=batch_size,
+        n_iterations=3,
     )
     folder = Path(folder)
 

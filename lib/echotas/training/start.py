@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from echotas.trackers.pretrained import TAS_NET_SMALL
-from echotas.trackers.registry import fitted_file
+from echotas.trackers.pretrained import TAS_NET_SMALL, released
+from echotas.trackers.registry import PEERS, fitted_file
 
 __all__ = ["starting_weights"]
 
@@ -13,7 +13,8 @@ def starting_weights(tracker: str, start: str, folder: str | Path | None) -> Pat
 
     Args:
         tracker: Name in the registry.
-        start: "random"; "pretrained", the weights that come with the package; or "parent" or "node", those in `folder`.
+        start: "random"; "pretrained", the weights that come with the package; or "parent" or "node", those in `folder`, which the
+            data engine has for TAS-Net alone: a peer then begins with its weights of the package.
         folder: What `fit` left for the parent or node; None for a parent without training: then the package's.
 
     Raises:
@@ -21,6 +22,8 @@ def starting_weights(tracker: str, start: str, folder: str | Path | None) -> Pat
     """
     if start not in ("random", "pretrained", "parent", "node"):
         raise ValueError(f"start must be random, pretrained, parent or node, got {start!r}")
+    if tracker in PEERS and start != "random":
+        return released(tracker)
     if tracker != "tas_net" or start == "random":
         return None
     if start == "pretrained" or folder is None:

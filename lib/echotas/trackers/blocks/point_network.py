@@ -6,7 +6,7 @@ frame forwards and, in reverse, backwards, displacements counted from the networ
 
 import json
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
@@ -19,8 +19,9 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from echotas.records import Cine
-from echotas.trackers.base import Paths, Tracker
+from echotas.trackers.base import Paths, Query, Tracker
 from echotas.trackers.blocks.resampling import crop_to_grid, move_points, resample_frames
+from echotas.trackers.pretrained import released
 
 __all__ = ["Estimates", "Grid", "PointNetworkTracker", "queries"]
 
@@ -57,10 +58,10 @@ class PointNetworkTracker(Tracker):
     """A member names its network, its configuration and the small one, and implements `estimates`.
 
     Args:
-        weights: Weights file (safetensors) of `training.point_networks`; it also holds the sizes. None, which must be said, for
-            random weights: nothing that comes with the package.
+        weights: Weights file (safetensors) of `training.point_networks`; it also holds the sizes. None: the weights that come
+            with the package, unless `config` asks for other sizes.
         n_iterations: Refinements; None for the member's own number.
-        config: Changes to the small configuration of a network with random weights; only without `weights`.
+        config: Size ("small" or "published") of a network with random weights and changes to it; only without `weights`.
         seed: Seed of the random weights.
         device: Where to compute.
     """
@@ -71,12 +72,14 @@ class PointNetworkTracker(Tracker):
     """Sizes that train on two cores, where they differ from the published ones."""
     iterations: ClassVar[int | None] = None
     """Refinements in use and in training; None for a network that has none to choose."""
+    points_interact: ClassVar[bool] = True
+    """Does the path of a point depend on the others asked for? Where not, all starts in a frame are followed in one go."""
     darkest: ClassVar[float] = -1.0
     """Grey level 0 as the network sees it; 255 is 1."""
 
     def __init__(
         self,
-        weights: str | Path | None,
+        weights: str | Path | None = None,
         n_iterations: int | None = None,
         config: Mapping[str, Any] | None = None,
         seed: int = 0,
@@ -88,8 +91,8 @@ class PointNetworkTracker(Tracker):
             raise ValueError(f"{self.name} has no n_iterations to choose, got {n_iterations}")
         if weights is not None and config is not None:
             raise ValueError("config must be left out when weights are given: the weights file holds it")
-        if weights is not None:
-            self.network, self.grid, self._steps = self.load(weights)
+        if config is None:
+            self.network, self.grid, self._steps = self.load(released(self.name) if weights is None else weights)
         else:
             self.network, self.grid, self._steps = self.untrained(config, seed), Grid(), 0
         self.network = self.network.to(device).eval().requires_grad_(False)
@@ -97,17 +100,27 @@ class PointNetworkTracker(Tracker):
 
     @classmethod
     def untrained(cls, config: Mapping[str, Any] | None = None, seed: int = 0) -> nn.Module:
-        """The small network with random weights; `config` changes its sizes."""
+        """A network with random weights: the small one unless `config` says {"size": "published"}; its other keys change sizes.
+
+        Raises:
+            ValueError: Another size, or a value that the configuration refuses.
+        """
+        changes = dict(config or {})
+        size = changes.pop("size", "small")
+        if size not in ("small", "published"):
+            raise ValueError(f"size must be small or published, got {size!r}")
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            return cls.network_class(replace(cls.config_class(), **{**cls.small, **(config or {})}))
+            return cls.network_class(
+                replace(cls.config_class(), **{**(cls.small if size == "small" else {}), **changes})
+            )
 
     @classmethod
-    def from_network(cls, network: nn.Module, grid: Grid) -> "PointNetworkTracker":
+    def from_network(cls, network: nn.Module, grid: Grid, n_iterations: int | None = None) -> "PointNetworkTracker":
         """Tracker around a network in memory, e.g. to validate during training."""
         tracker = cls.__new__(cls)
         tracker.network, tracker.grid, tracker._steps = network, grid, 0
-        tracker.n_iterations, tracker.device = cls.iterations, next(network.parameters()).device
+        tracker.n_iterations, tracker.device = n_iterations or cls.iterations, next(network.parameters()).device
         return tracker
 
     @classmethod
@@ -139,6 +152,18 @@ class PointNetworkTracker(Tracker):
     def skip(self, cine: Cine) -> str | None:
         return "spacing_mm must be known to resample it, got None" if cine.spacing_mm is None else None
 
+    def _follow_all(self, cine: Cine, starts: Sequence[Query]) -> list[Paths]:
+        if self.points_interact:
+            return super()._follow_all(cine, starts)
+        paths: dict[int, Paths] = {}
+        for frame in sorted({start.frame for start in starts}):
+            together = [index for index, start in enumerate(starts) if start.frame == frame]
+            found = self._follow(cine, np.concatenate([starts[index].points_px for index in together]), frame, None)
+            ends = np.cumsum([len(starts[index].points_px) for index in together])[:-1]
+            parts = (np.split(values, ends, axis=1) for values in (found.points_px, found.confidence))
+            paths |= {index: Paths(*part) for index, part in zip(together, zip(*parts, strict=True), strict=True)}
+        return [paths[index] for index in range(len(starts))]
+
     @torch.no_grad()
     def _follow(self, cine: Cine, query: np.ndarray, query_frame: int, uv: np.ndarray | None) -> Paths:
         grid = self.grid
@@ -160,14 +185,17 @@ class PointNetworkTracker(Tracker):
         return Paths(positions, confidence, None)
 
     @classmethod
-    def save(cls, network: nn.Module, path: str | Path, grid: Grid, n_steps: int) -> Path:
-        """Write weights, sizes and grid as safetensors; a reader needs no other file."""
+    def save(
+        cls, network: nn.Module, path: str | Path, grid: Grid, n_steps: int, card: Mapping[str, Any] | None = None
+    ) -> Path:
+        """Write weights, sizes and grid as safetensors; a reader needs no other file. `card`: how they were made, for people."""
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         tensors = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
-        card = {"tracker": cls.name, "config": asdict(network.config), "grid": asdict(grid), "n_steps": n_steps}
+        held = {"tracker": cls.name, "config": asdict(network.config), "grid": asdict(grid), "n_steps": n_steps}
+        held |= {} if card is None else {"card": dict(card)}
         temporary = path.with_name(f".{path.name}.tmp")
-        save_file(tensors, temporary, metadata={"echotas": json.dumps(card, sort_keys=True)})
+        save_file(tensors, temporary, metadata={"echotas": json.dumps(held, sort_keys=True)})
         temporary.replace(path)
         return path
 
