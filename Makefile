@@ -90,6 +90,13 @@ ablation: $(VENV)/.ok ## TAS-Net's changes one by one, three seeds, and the engi
 	@cd $(COPY) && PYTHONPATH=lib python -m echotas.pipeline.notebooks weave notebooks/33_ablation.ipynb \
 	  .work/notebooks/33_ablation.ipynb reports/33_ablation.ipynb
 
+choices: $(VENV)/.ok ## which motions, starts and pairs to train on (34_training_choices), after make repro; resumable
+	@cd $(COPY) && PYTHONPATH=lib python -m echotas.pipeline.notebooks run notebooks/34_training_choices.ipynb \
+	  .work/notebooks/34_training_choices.ipynb -s training -s mesh \
+	  -p choices '{node: S1-S2-S3, steps: 150, seeds: [0, 1], cohort: V-HUNT-A, n_recordings: 15, validation_patients: 1}'
+	@cd $(COPY) && PYTHONPATH=lib python -m echotas.pipeline.notebooks weave notebooks/34_training_choices.ipynb \
+	  .work/notebooks/34_training_choices.ipynb reports/34_training_choices.ipynb
+
 ui: $(VENV)/.ok ## the MLflow pages, filled from reports/ if the database lacks runs
 	@test -d $(COPY)/reports || { echo "no reports of profile $(PROFILE) yet; run: make repro PROFILE=$(PROFILE)"; exit 1; }
 	@cd $(COPY) && PYTHONPATH=lib python -m echotas.pipeline.backfill --ui $(PORT)
@@ -116,4 +123,4 @@ clean: ## remove everything that can be made again (not .venv, not data of yours
 	rm -rf .work mlflow.db* mlartifacts mlruns .dvc/tmp .pytest_cache .ruff_cache .hypothesis
 	find lib tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help install repro test check format bench weights peer-weights ablation ui verify lab use-data lock clean
+.PHONY: help install repro test check format bench weights peer-weights ablation choices ui verify lab use-data lock clean
