@@ -1,6 +1,7 @@
 """Accuracy against speed of all trackers."""
 
 from collections.abc import Mapping, Sequence
+from textwrap import fill
 from typing import Any
 
 from matplotlib.figure import Figure
@@ -42,6 +43,8 @@ def accuracy_and_speed(rows: Sequence[Mapping[str, Any]], title: str = "") -> Fi
     if timed:
         axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     if left_out:
-        axes.text(0.01, 0.01, f"not timed: {', '.join(left_out)}", transform=axes.transAxes, fontsize=8)
+        axes.text(
+            0.01, 0.01, fill(f"not timed: {', '.join(left_out)}", 50), transform=axes.transAxes, fontsize=7, va="bottom"
+        )
     figure.suptitle(title)
     return figure
