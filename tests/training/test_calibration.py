@@ -14,7 +14,7 @@ from echotas.training.losses import error_loss, track_losses
 from .test_training import CONFIG, sequence
 
 
-def drawn_lines(rng, factor: float, length: float, n_lines: int = 60, n_points: int = 24) -> list[TrackedLine]:
+def drawn_lines(rng, factor: float, length: float, n_lines: int = 300, n_points: int = 24) -> list[TrackedLine]:
     """Lines whose points are off by errors of the law: `factor` times the predicted ones, correlated over `length`."""
     angle = np.linspace(np.pi, 2 * np.pi, n_points)
     true = np.stack([30 * np.cos(angle), 60 * np.sin(angle)], axis=-1)
@@ -23,10 +23,10 @@ def drawn_lines(rng, factor: float, length: float, n_lines: int = 60, n_points: 
     root = np.linalg.cholesky(correlation + 1e-10 * np.eye(n_points))
     lines = []
     for _ in range(n_lines):
-        predicted = rng.uniform(0.05, 0.2, (6, n_points))
+        predicted = rng.uniform(0.05, 0.2, (3, n_points))
         predicted[0] = 0
-        noise = factor * predicted[..., None] * (root @ rng.standard_normal((6, n_points, 2)))
-        lines.append(TrackedLine(true + noise, np.repeat(true[None], 6, axis=0), predicted, 0))
+        noise = factor * predicted[..., None] * (root @ rng.standard_normal((3, n_points, 2)))
+        lines.append(TrackedLine(true + noise, np.repeat(true[None], 3, axis=0), predicted, 0, 2))
     return lines
 
 

@@ -89,9 +89,7 @@ class Tracker(ABC):
     def track_all(self, cine: Cine, queries: Sequence["Query"]) -> list[Tracks]:
         """Follow several sets of points through one cine, e.g. from several observers' lines.
 
-        The same as `track` for each, but work on the image is shared where the tracker can, which then crops to all queries at once:
-        its result may differ a little from that of a query alone, a classical one's in the last digits, a network's by hundredths of
-        a pixel.
+        The same as `track` for each but for the last digits, with the work on the image shared where the tracker can.
 
         Raises:
             ValueError: As `track`.

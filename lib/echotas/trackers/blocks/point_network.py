@@ -6,6 +6,7 @@ frame forwards and, in reverse, backwards, displacements counted from the networ
 
 import json
 from abc import abstractmethod
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -24,6 +25,8 @@ from echotas.trackers.blocks.resampling import crop_to_grid, move_points, resamp
 from echotas.trackers.pretrained import released
 
 __all__ = ["Estimates", "Grid", "PointNetworkTracker", "queries"]
+
+SNAP = 8  # px of the grid; of 34 readers' lines drawn in the frame of another line of their recording, 25 then share its grid
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,7 @@ class PointNetworkTracker(Tracker):
     iterations: ClassVar[int | None] = None
     """Refinements in use and in training; None for a network that has none to choose."""
     points_interact: ClassVar[bool] = True
-    """Does the path of a point depend on the others asked for? Where not, all starts in a frame are followed in one go."""
+    """Does the path of a point depend on the others asked for? Where not, starts in one frame on one grid are followed in one go."""
     darkest: ClassVar[float] = -1.0
     """Grey level 0 as the network sees it; 255 is 1."""
 
@@ -152,22 +155,34 @@ class PointNetworkTracker(Tracker):
     def skip(self, cine: Cine) -> str | None:
         return "spacing_mm must be known to resample it, got None" if cine.spacing_mm is None else None
 
+    def _grid(self, cine: Cine, query: np.ndarray) -> tuple[np.ndarray, tuple[int, int]]:
+        grid = self.grid
+        return crop_to_grid(query, cine.spacing_mm, grid.pixel_mm, grid.image_size, grid.margin_mm, snap=SNAP)
+
     def _follow_all(self, cine: Cine, starts: Sequence[Query]) -> list[Paths]:
         if self.points_interact:
             return super()._follow_all(cine, starts)
+        shared = defaultdict(list)
+        for index, start in enumerate(starts):
+            matrix, size = self._grid(cine, start.points_px)
+            shared[start.frame, matrix.tobytes(), size].append(index)
         paths: dict[int, Paths] = {}
-        for frame in sorted({start.frame for start in starts}):
-            together = [index for index, start in enumerate(starts) if start.frame == frame]
-            found = self._follow(cine, np.concatenate([starts[index].points_px for index in together]), frame, None)
-            ends = np.cumsum([len(starts[index].points_px) for index in together])[:-1]
+        for (frame, _, _), together in shared.items():
+            points = [starts[index].points_px for index in together]
+            found = self._follow_on(cine, np.concatenate(points), frame, self._grid(cine, points[0]))
+            ends = np.cumsum([len(part) for part in points])[:-1]
             parts = (np.split(values, ends, axis=1) for values in (found.points_px, found.confidence))
             paths |= {index: Paths(*part) for index, part in zip(together, zip(*parts, strict=True), strict=True)}
         return [paths[index] for index in range(len(starts))]
 
-    @torch.no_grad()
     def _follow(self, cine: Cine, query: np.ndarray, query_frame: int, uv: np.ndarray | None) -> Paths:
-        grid = self.grid
-        matrix, size = crop_to_grid(query, cine.spacing_mm, grid.pixel_mm, grid.image_size, grid.margin_mm)
+        return self._follow_on(cine, query, query_frame, self._grid(cine, query))
+
+    @torch.no_grad()
+    def _follow_on(
+        self, cine: Cine, query: np.ndarray, query_frame: int, grid: tuple[np.ndarray, tuple[int, int]]
+    ) -> Paths:
+        matrix, size = grid
         frames = self.scaled(self.network, torch.from_numpy(resample_frames(cine.frames, matrix, size)).to(self.device))
         start = torch.from_numpy(move_points(query, matrix)).to(frames)[None]
         positions = np.repeat(query[None], cine.n_frames, axis=0)

@@ -18,6 +18,7 @@ def crop_to_grid(
     min_size: tuple[int, int],
     margin_mm: float,
     multiple: int = 16,
+    snap: int = 0,
 ) -> tuple[Affine, tuple[int, int]]:
     """Grid of square pixels centred on the points.
 
@@ -27,6 +28,8 @@ def crop_to_grid(
         pixel_mm: Pixel size of the grid.
         min_size: Smallest grid, (height, width) px; grown in steps of `multiple` until the points and the margin fit.
         margin_mm: Least distance of the points from the border.
+        snap: Move the grid by up to half of this many of its px, so that it starts at a whole multiple of them from the cine's
+            corner: queries that differ by little are then mostly seen on one and the same grid. May cost as much of the margin.
 
     Returns:
         Matrix that takes cine px to grid px, and the grid's (height, width).
@@ -41,6 +44,8 @@ def crop_to_grid(
     matrix = np.zeros((2, 3))
     matrix[:, :2] = np.diag(scale)
     matrix[:, 2] = centre - scale * (low + high) / 2
+    if snap:
+        matrix[:, 2] = snap * np.round(matrix[:, 2] / snap)
     return matrix, (size[0], size[1])
 
 
