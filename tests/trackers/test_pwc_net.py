@@ -8,6 +8,7 @@ import torch
 
 from echotas.trackers.blocks.cost_volume import cost_volume, warp
 from echotas.trackers.blocks.flow_loss import LEVEL_WEIGHTS, _cell_means, flow_loss, frame_pairs
+from echotas.trackers.blocks.chained_flow import chain_flow
 from echotas.trackers.pwc_net import PwcNet, PwcNetConfig
 
 SMALL = PwcNetConfig(
@@ -15,9 +16,9 @@ SMALL = PwcNetConfig(
 )  # fmt: skip
 
 
-def small(seed: int = 0) -> PwcNet:
+def small(seed: int = 0, **changes) -> PwcNet:
     torch.manual_seed(seed)
-    return PwcNet(SMALL).double().eval()
+    return PwcNet(dataclasses.replace(SMALL, **changes)).double().eval()
 
 
 def noise(*shape: int, seed: int = 1) -> torch.Tensor:
@@ -186,10 +187,20 @@ def test_a_bias_of_both_directions_cancels_and_is_told():
 def test_backward_flow_is_read_where_forward_flow_leads():
     there = torch.full((1, 2, 8, 12), 2.0, dtype=torch.float64)
     back = torch.arange(12, dtype=torch.float64)[None, None, None].expand(1, 2, 8, 12)  # x in cells of 2 px
-    moved, disagreement = small()._step(there, back, POINTS)
-    at = (POINTS[..., 0] + 2) / 2
+    paths = chain_flow(lambda *_: (there, back), small()._at, noise(1, 2, 1, 16, 24), POINTS, 0)
+    at, moved = (POINTS[..., 0] + 2) / 2, paths.positions[:, 1] - POINTS
     torch.testing.assert_close(moved, (2 - at)[..., None].expand_as(moved) / 2)
-    torch.testing.assert_close(disagreement, (2 + at) * 2**0.5)
+    torch.testing.assert_close(paths.disagreement[:, 1], (2 + at) * 2**0.5)
+
+
+def test_without_composition_a_step_is_the_flow_there():
+    model, frames = small(composed=False), noise(1, 3, 1, 16, 24)
+    with torch.no_grad():
+        paths = model(frames, POINTS)
+        there = model.both_ways(frames[:, 0], frames[:, 1])[0]
+        torch.testing.assert_close(paths.positions[:, 1], POINTS + model._at(there, POINTS))
+        assert (paths.disagreement == 0).all()
+        assert not torch.equal(paths.positions, small()(frames, POINTS).positions)
 
 
 @pytest.mark.parametrize("n_frames", [1, 2, 4])

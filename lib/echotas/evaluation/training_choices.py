@@ -1,7 +1,7 @@
-"""What a choice in training is worth: the same network, steps and seed, one thing changed, tested on virtual patients.
+"""What a choice in training or use is worth: the same network, steps and seed, one thing changed, tested on virtual patients.
 
-Augmentation of the motion and start of the clips: the impartial-motion paper (SpeckNet). Frame skipping, forward and backward pairs:
-Evain et al. (c-PWC-Net). In both papers with data that nobody else has.
+Augmentation of the motion and start of the clips: the impartial-motion paper (SpeckNet). Frame skipping, forward and backward pairs,
+composition: Evain et al. (c-PWC-Net). In both papers with data that nobody else has.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -40,6 +40,8 @@ class Choice:
     """Network that is trained, name in the registry."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     """Of the training, for `training.fit`."""
+    use: Mapping[str, Any] = field(default_factory=dict)
+    """Of the trained tracker in use, for `create`."""
 
     @property
     def folder(self) -> str:
@@ -62,8 +64,10 @@ CHOICES = (
     Choice("pairs of frames", "up to 3 apart, both orders", "pwc_net", _PAIRS | {"max_skip": 3}),
     Choice("pairs of frames", "neighbours, both orders", "pwc_net", _PAIRS | {"max_skip": 1}),
     Choice("pairs of frames", "up to 3 apart, forwards alone", "pwc_net", _PAIRS | {"max_skip": 3, "both_ways": False}),
+    Choice("steps in use", "flow there and back, composed", "pwc_net", _PAIRS | {"max_skip": 3}),
+    Choice("steps in use", "flow there alone", "pwc_net", _PAIRS | {"max_skip": 3}, {"composed": False}),
 )  # fmt: skip
-"""The studies of both papers, as far as they are about training."""
+"""The studies of both papers; one folder per training, which two choices of use may share."""
 
 
 def train_choice(
@@ -120,7 +124,7 @@ def choice_rows(
 
 def _row(path: Path, choice: Choice, folder: Path, mesh: Mapping[str, Any]) -> dict[str, Any]:
     torch.set_num_threads(1)
-    tracker = create(choice.tracker, **fitted_config(choice.tracker, folder))
+    tracker = create(choice.tracker, **fitted_config(choice.tracker, folder), **choice.use)
     recording = read_recording(path)
     cine, truth = recording.cine, recording.mesh
     shape = truth.points_px.shape[1:3]

@@ -7,19 +7,22 @@ and chosen here, as in PWC-Net: slope 0.1 of the activation (also on the cost), 
 4 x 4 convolutions that enlarge flow and features, flow in units of 20 px. Loss and training pairs: `blocks/flow_loss.py`.
 """
 
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from echotas.trackers.blocks.chained_flow import Chained, chain_flow
 from echotas.trackers.blocks.correlation import sample_features
 from echotas.trackers.blocks.cost_volume import cost_volume, warp
 from echotas.trackers.blocks.point_network import Estimates, PointNetworkTracker
 
-__all__ = ["Chained", "PwcNet", "PwcNetConfig", "PwcNetTracker"]
+__all__ = ["PwcNet", "PwcNetConfig", "PwcNetTracker"]
 
 SLOPE = 0.1  # of the activation below zero
 
@@ -49,6 +52,9 @@ class PwcNetConfig:
     normalised_costs: bool = False
     """Correlate the directions of the features, not their products: from random weights it learns in hundreds of steps what the
     published form had not begun to learn in a thousand."""
+    composed: bool = True
+    """In use, a step is the mean of the flow there and of minus the flow back (composition); False: the flow there alone, in half
+    the time."""
 
     def __post_init__(self) -> None:
         for name in ("widths", "estimator_widths", "context_widths", "context_dilations"):
@@ -70,16 +76,6 @@ class PwcNetConfig:
     def levels(self) -> tuple[int, ...]:
         """Levels that carry flow, coarsest first."""
         return tuple(range(len(self.widths), self.finest_level - 1, -1))
-
-
-class Chained(NamedTuple):
-    """Paths of points, chained from frame to frame."""
-
-    positions: Float[Tensor, "batch n_frames n_points 2"]
-    """(x, y) in px; the given positions in the query frame."""
-    disagreement: Float[Tensor, "batch n_frames n_points"]
-    """Distance in px between a point and where the flow there and back takes it, for the step that led into each frame; 0 in
-    the query frame."""
 
 
 class PwcNet(nn.Module):
@@ -128,7 +124,8 @@ class PwcNet(nn.Module):
     ) -> Chained:
         """Carry points through a clip, frame by frame, both ways from the query frame.
 
-        A step is the mean of the forward flow at the point and of minus the backward flow where that leads.
+        A step is the mean of the forward flow at the point and of minus the backward flow where that leads, or the forward flow
+        alone (`composed`).
 
         Args:
             frames: Scaled to [-1, 1]; any number of frames.
@@ -138,27 +135,7 @@ class PwcNet(nn.Module):
         Raises:
             ValueError: Shapes do not fit.
         """
-        if frames.ndim != 5 or frames.shape[1] < 1:
-            raise ValueError(
-                f"frames must be (batch, n_frames >= 1, channels, height, width), got {tuple(frames.shape)}"
-            )
-        if points.ndim != 3 or len(points) != len(frames) or points.shape[1] < 1 or points.shape[2] != 2:
-            raise ValueError(f"points must be ({len(frames)}, n_points >= 1, 2), got {tuple(points.shape)}")
-        n_frames = frames.shape[1]
-        if not 0 <= query_frame < n_frames:
-            raise ValueError(f"query_frame must be in 0..{n_frames - 1}, got {query_frame}")
-        positions = {query_frame: points}
-        disagreement = {query_frame: torch.zeros_like(points[..., 0])}
-        for step, stop in ((1, n_frames - 1), (-1, 0)):
-            for frame in range(query_frame, stop, step):
-                there, back = self.both_ways(frames[:, frame], frames[:, frame + step])
-                moved, disagreement[frame + step] = self._step(there, back, positions[frame])
-                positions[frame + step] = positions[frame] + moved
-        order = range(n_frames)
-        return Chained(
-            torch.stack([positions[frame] for frame in order], dim=1),
-            torch.stack([disagreement[frame] for frame in order], dim=1),
-        )
+        return chain_flow(self._flows, self._at, frames, points, query_frame)
 
     def flow(
         self, first: Float[Tensor, "batch channels height width"], second: Float[Tensor, "batch channels height width"]
@@ -169,6 +146,11 @@ class PwcNet(nn.Module):
         row, column = (torch.arange(side, dtype=finest.dtype, device=finest.device) for side in (height, width))
         pixels = torch.stack(torch.meshgrid(column, row, indexing="xy"), dim=-1).reshape(1, -1, 2)
         return self._at(finest, pixels.expand(len(finest), -1, -1)).transpose(1, 2).unflatten(2, (height, width))
+
+    def _flows(self, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor | None]:
+        if self.config.composed:
+            return self.both_ways(first, second)
+        return self.levels(first, second)[self.config.finest_level], None
 
     def both_ways(
         self, first: Float[Tensor, "batch channels height width"], second: Float[Tensor, "batch channels height width"]
@@ -228,12 +210,6 @@ class PwcNet(nn.Module):
         """Flow (batch, n_points, 2) at points in px."""
         return sample_features(finest, points / 2**self.config.finest_level)
 
-    def _step(self, there: Tensor, back: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
-        """Motion of the points, and by how much both directions disagree."""
-        forward = self._at(there, points)
-        backward = self._at(back, points + forward)
-        return (forward - backward) / 2, (forward + backward).norm(dim=-1)
-
 
 class _Decoder(nn.Module):
     """Flow of one level; enlarged for the next one unless this is the finest."""
@@ -286,6 +262,10 @@ class PwcNetTracker(PointNetworkTracker):
     Take it where motion is wanted everywhere, or for two frames only; over a beat its steps add up, and the trackers that see the
     whole path drift less. It gives no visibility: confidence is 1. `context_everywhere: False` in `config` is PWC-Net. It learns from
     pairs: clips of two frames, `max_skip` apart at most, in both orders.
+
+    Args:
+        weights, config, seed, device: As in `PointNetworkTracker`.
+        composed: Average the flow there and back; None: as the weights say.
     """
 
     name = "pwc_net"
@@ -295,6 +275,18 @@ class PwcNetTracker(PointNetworkTracker):
         "widths": (16, 24, 32, 48), "finest_level": 1, "radius": 3, "estimator_widths": (32, 32, 24, 16), "flow_scale": 4.0,
         "context_widths": (24, 24, 16), "context_dilations": (1, 2, 4), "normalised_costs": True,
     }  # fmt: skip
+
+    def __init__(
+        self,
+        weights: str | Path | None = None,
+        config: Mapping[str, Any] | None = None,
+        seed: int = 0,
+        device: str = "cpu",
+        composed: bool | None = None,
+    ) -> None:
+        super().__init__(weights, None, config, seed, device)
+        if composed is not None:
+            self.network.config = replace(self.network.config, composed=composed)
 
     @classmethod
     def estimates(cls, network: nn.Module, frames: Tensor, query: Tensor, n_iterations: int | None) -> Estimates:
