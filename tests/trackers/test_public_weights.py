@@ -36,7 +36,11 @@ def public_tensors(name: str) -> dict[str, torch.Tensor]:
     return {key: 0.02 * torch.randn(shape, generator=generator) for key, shape in largest["parameters"].items()}
 
 
-@pytest.mark.parametrize("name", public_networks())
+def test_every_public_network_is_tested():
+    assert set(ARCHITECTURES) | {"raft_small", "raft_large"} == set(public_networks())  # raft: test_raft.py
+
+
+@pytest.mark.parametrize("name", sorted(ARCHITECTURES))
 @pytest.mark.parametrize("wrap", ["flat", "model", "module"])
 def test_every_public_tensor_finds_its_place(name, wrap, tmp_path):
     tensors = public_tensors(name)

@@ -11,6 +11,7 @@ __all__ = [
     "LOCOTRACK",
     "MYOTRACKER",
     "PIPS_PLUS_PLUS",
+    "RAFT",
     "SPECKNET",
     "Names",
     "rename",
@@ -18,6 +19,9 @@ __all__ = [
 
 Names = tuple[tuple[str, str | Callable[[re.Match], str]], ...]
 """Applied in order to a public key."""
+
+RAFT: Names = ((r"^", "raft."),)
+"""torchvision's RAFT, which is the network itself."""
 
 COTRACKER_V1: Names = (
     (r"^fnet\.layer(\d)", lambda match: f"encoder.stages.{int(match[1]) - 1}"),

@@ -39,6 +39,8 @@ _NETWORKS = {
     "locotrack_small": _Network("locotrack", public_names.LOCOTRACK, config="small"),
     "specknet": _Network("specknet", public_names.SPECKNET),
     "pips_plus_plus": _Network("pips_plus_plus", public_names.PIPS_PLUS_PLUS),
+    "raft_small": _Network("raft", public_names.RAFT, config="small"),
+    "raft_large": _Network("raft", public_names.RAFT),
 }
 
 
@@ -58,7 +60,7 @@ def load_public_weights(name: str, path: str | Path) -> PointNetworkTracker:
             "state_dict"; a leading "module." is taken off). Pickled objects are refused.
 
     Raises:
-        ValueError: The name is unknown, the file cannot be read safely, or its tensors do not fit; the message lists what is
+        ValueError: The name is unknown, raft without torchvision, the file cannot be read safely, or its tensors do not fit; the message lists what is
             missing, what is left over and whose shape differs.
     """
     if name not in _NETWORKS:

@@ -9,6 +9,7 @@ from typing import Any
 from echotas.trackers.base import Tracker
 
 __all__ = [
+    "OPTIONAL",
     "PEERS",
     "Description",
     "available",
@@ -44,6 +45,8 @@ _MEMBERS = {
     "tas_net_pretrained": ("tas_net_pretrained", "TasNetPretrainedTracker"),
     "tas_net_released": ("tas_net_released", "TasNetReleasedTracker"),
 }
+OPTIONAL = {"raft": ("raft", "RaftTracker")}
+"""Known to `create` as well, but not `available` everywhere: raft needs torchvision, and weights of one's own."""
 
 PEERS = (
     "pwc_net",
@@ -59,7 +62,7 @@ PEERS = (
 """Published networks other than TAS-Net."""
 # What a tracker that learns is made of: its configuration key and the file name that `training.fit` gives it.
 _FITTED = {"mean_motion": ("path", "mean_motion.npz")} | dict.fromkeys(
-    (*PEERS, "tas_net"), ("weights", "weights.safetensors")
+    (*PEERS, *OPTIONAL, "tas_net"), ("weights", "weights.safetensors")
 )
 
 
@@ -78,7 +81,7 @@ class Description:
 
 
 def available() -> tuple[str, ...]:
-    """Names that `create` knows, in the order in which tables list them."""
+    """Names that `create` knows everywhere, in the order in which tables list them."""
     return tuple(_MEMBERS)
 
 
@@ -146,13 +149,14 @@ def class_of(name: str) -> type[Tracker]:
 def module_of(name: str) -> str:
     """Module that implements tracker `name`."""
     _member(name)
-    return f"echotas.trackers.{_MEMBERS[name][0]}"
+    return f"echotas.trackers.{(_MEMBERS | OPTIONAL)[name][0]}"
 
 
 def _member(name: str) -> type[Tracker]:
-    if name not in _MEMBERS:
-        raise ValueError(f"name must be one of {', '.join(_MEMBERS)}, got {name!r}")
-    module, attribute = _MEMBERS[name]
+    members = _MEMBERS | OPTIONAL
+    if name not in members:
+        raise ValueError(f"name must be one of {', '.join(members)}, got {name!r}")
+    module, attribute = members[name]
     return getattr(importlib.import_module(f"echotas.trackers.{module}"), attribute)
 
 

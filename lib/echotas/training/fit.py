@@ -13,7 +13,7 @@ import pandas as pd
 from echotas.store import read_recording
 from echotas.trackers.blocks.point_network import Grid
 from echotas.trackers.mean_motion import fit_mean_motion
-from echotas.trackers.registry import PEERS, class_of, fitted_file
+from echotas.trackers.registry import OPTIONAL, PEERS, class_of, fitted_file
 from echotas.trackers.tas_net import TasNetConfig
 from echotas.training.augment import AugmentConfig
 from echotas.training.dataset import ClipConfig, load_sequence
@@ -182,5 +182,5 @@ def _distribute(settings: Mapping[str, Any], kinds: Sequence[type]) -> list[dict
 _FITTERS: dict[str, Callable[[FitRequest], Fit]] = {
     "mean_motion": _fit_mean_motion,
     "tas_net": _fit_tas_net,
-    **{name: partial(_fit_peer, name) for name in PEERS},
+    **{name: partial(_fit_peer, name) for name in (*PEERS, *OPTIONAL)},
 }
