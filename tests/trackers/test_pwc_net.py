@@ -6,9 +6,9 @@ import math
 import pytest
 import torch
 
+from echotas.trackers.blocks.chained_flow import chain_flow
 from echotas.trackers.blocks.cost_volume import cost_volume, warp
 from echotas.trackers.blocks.flow_loss import LEVEL_WEIGHTS, _cell_means, flow_loss, frame_pairs
-from echotas.trackers.blocks.chained_flow import chain_flow
 from echotas.trackers.pwc_net import PwcNet, PwcNetConfig
 
 SMALL = PwcNetConfig(

@@ -27,7 +27,9 @@ def test_exception_without_torchvision_the_reason_is_one_sentence(monkeypatch):
         raise ImportError("No module named 'torchvision'")
 
     monkeypatch.setattr("echotas.trackers.raft._builders", missing)
-    with pytest.raises(ValueError, match="raft needs torchvision, in a build for PyTorch .*No module named 'torchvision'"):
+    with pytest.raises(
+        ValueError, match="raft needs torchvision, in a build for PyTorch .*No module named 'torchvision'"
+    ):
         create("raft", config={})
 
 

@@ -60,8 +60,8 @@ def load_public_weights(name: str, path: str | Path) -> PointNetworkTracker:
             "state_dict"; a leading "module." is taken off). Pickled objects are refused.
 
     Raises:
-        ValueError: The name is unknown, raft without torchvision, the file cannot be read safely, or its tensors do not fit; the message lists what is
-            missing, what is left over and whose shape differs.
+        ValueError: The name is unknown, torchvision is missing (raft), the file cannot be read safely, or its tensors do not fit;
+            the message lists what is missing, what is left over and whose shape differs.
     """
     if name not in _NETWORKS:
         raise ValueError(f"name must be one of {', '.join(_NETWORKS)}, got {name!r}")
