@@ -68,7 +68,7 @@ def test_order_of_points_does_not_matter(name, moving, config_of):
     tracker = create(name, **config_of(name, 4))
     order = np.random.default_rng(0).permutation(len(QUERY))
     straight, shuffled = tracker.track(moving, QUERY, 2, UV), tracker.track(moving, QUERY[order], 2, UV[order])
-    tolerance = 1e-2 if name in NETWORKS else 1e-6
+    tolerance = 3e-2 if name in NETWORKS else 1e-6  # single precision; in double exact (test_point_networks)
     np.testing.assert_allclose(shuffled.points_px, straight.points_px[:, order], atol=tolerance)
 
 

@@ -20,13 +20,14 @@ ONE_CLIP = ClipConfig(lengths=(8,), length_weights=(1.0,), max_skip=1, n_points=
 
 
 def beat(n_frames: int = 8) -> TrainingSequence:
-    """A wall in speckle that shortens and shifts, to and fro; different along and across, so that no axis may be mistaken."""
+    """A wall in speckle that shortens and shifts, to and fro; different along and across, so that no axis may be mistaken. Its middle
+    is that of the image, so that training and tracking see it on one grid."""
     height, width = 128, 112
     noise = gaussian_filter(np.random.default_rng(1).normal(size=(height + 60, width + 60)), 1.5)
     image = 255 * np.clip(0.5 + noise / (5 * noise.std()), 0, 1)
     row, column = np.mgrid[:height, :width].astype(float)
     u, v = np.meshgrid(np.linspace(0, np.pi, 9), np.linspace(-4, 4, 3), indexing="ij")
-    mesh = np.stack([55.5 - (26 + v) * np.cos(u), 76 - (34 + v) * np.sin(u)], axis=-1)
+    mesh = np.stack([55.5 - (26 + v) * np.cos(u), 82.5 - (34 + v) * np.sin(u)], axis=-1)
     frames, paths = [], []
     for frame in range(n_frames):
         phase = np.sin(np.pi * frame / (n_frames - 1))
@@ -71,7 +72,7 @@ def test_a_peer_learns_one_cine_by_heart(name, tmp_path):
     tracks = peer(result.weights_path).track(sequence.cine, sequence.mesh_px[0].reshape(-1, 2), 0, sequence.mesh_uv)
     error = np.linalg.norm(tracks.points_px - sequence.mesh_px.reshape(8, -1, 2), axis=-1)[1:]
     moved = np.linalg.norm(sequence.mesh_px - sequence.mesh_px[:1], axis=-1)[1:]
-    assert moved.mean() > 3 and error.mean() < 0.3, error.mean()
+    assert moved.mean() > 2.5 and error.mean() < 0.3, error.mean()
 
 
 def test_a_stopped_training_ends_in_the_same_weights_whatever_the_processes(tmp_path):

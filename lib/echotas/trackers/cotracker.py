@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from echotas.trackers.blocks.attention import TimeSpaceTransformer
 from echotas.trackers.blocks.correlation import correlation_windows, feature_pyramid, sample_features
 from echotas.trackers.blocks.encoder import ResidualEncoder
-from echotas.trackers.blocks.point_network import Estimates, PointNetworkTracker, queries
+from echotas.trackers.blocks.point_network import Estimates, PointNetworkTracker
 from echotas.trackers.blocks.positions import flow_frequencies, flow_sincos, place_table, time_table
 
 __all__ = ["CoTracker", "CoTrackerConfig", "CoTrackerTracker", "Followed", "Window"]
@@ -163,7 +163,7 @@ class CoTracker(nn.Module):
     def follow(
         self,
         features: Float[Tensor, "batch n_frames c h w"],
-        start_frame: Int[Tensor, " n_points"],
+        start_frame: Int[Tensor, " n_points"] | int,
         start: Float[Tensor, "batch n_points 2"],
         n_iterations: int = 4,
         token_shift: Float[Tensor, "batch n_points c"] | None = None,
@@ -173,7 +173,8 @@ class CoTracker(nn.Module):
 
         Args:
             features: Maps of all frames.
-            start_frame: Frame in which each point is given, the same for the whole batch.
+            start_frame: Frame in which each point is given, the same for the whole batch; or one number for all points, which
+                leaves nothing to look up while it runs, so that the graph can be exported.
             start: Where, in cells.
             n_iterations: Refinements per window.
             token_shift: Added to the appearance vector when a token is built, and nowhere else.
@@ -184,11 +185,14 @@ class CoTracker(nn.Module):
             Paths from each point's own frame onwards.
         """
         size, hop = self.config.window, self.config.window // 2
-        n_frames = features.shape[1]
-        order = torch.argsort(start_frame, stable=True)
-        start_frame, start = start_frame[order], start[:, order]
-        token_shift = None if token_shift is None else token_shift[:, order]
-        guess = None if guess is None else guess[:, :, order]
+        n_frames, n_points = features.shape[1], start.shape[1]
+        together = isinstance(start_frame, int)
+        order = torch.arange(n_points, device=start.device)
+        if not together:
+            order = torch.argsort(start_frame, stable=True)
+            start_frame, start = start_frame[order], start[:, order]
+            token_shift = None if token_shift is None else token_shift[:, order]
+            guess = None if guess is None else guess[:, :, order]
         appearance = self._query_features(features, start_frame, start)
         # The pyramid is built once; each window takes its frames from it.
         pyramid = [
@@ -199,7 +203,7 @@ class CoTracker(nn.Module):
         visibility = torch.full_like(positions[..., 0], INITIAL_VISIBILITY)
         windows, previous = [], None
         for first in range(0, max(n_frames - hop, 1), hop):
-            active = int((start_frame < first + size).sum())
+            active = n_points * (start_frame < first + size) if together else int((start_frame < first + size).sum())
             if not active:
                 continue
             frame = torch.arange(first, first + size, device=features.device)
@@ -208,7 +212,8 @@ class CoTracker(nn.Module):
             moves = None if guess is None else guess[:, taken, :active]
             state = self._initial_state(start[:, :active], previous, size, moves)
             n_old = 0 if previous is None else previous.positions.shape[2]
-            mask = frame[:, None] >= start_frame[None, :active]
+            begun = torch.full((n_points,), start_frame, device=frame.device) if together else start_frame
+            mask = frame[:, None] >= begun[None, :active]
             mask = mask & (frame < n_frames)[:, None]  # the repeated last frame is padding
             mask[:hop, :n_old] = False
             estimates, logits, final = self._refine(
@@ -225,11 +230,15 @@ class CoTracker(nn.Module):
             windows.append(Window(first, points, kept[:-3], *kept[-3:]))
             positions[:, first : first + valid, :active] = estimates[-1].detach()[:, :valid]
             visibility[:, first : first + valid, :active] = logits.detach()[:, :valid]
+        if together:
+            return Followed(positions, visibility, windows)
         back = torch.argsort(order)
         return Followed(positions[:, :, back], visibility[:, :, back], windows)
 
-    def _query_features(self, features: Tensor, start_frame: Tensor, start: Tensor) -> Tensor:
+    def _query_features(self, features: Tensor, start_frame: Tensor | int, start: Tensor) -> Tensor:
         """Features (batch, n_points, c) at the queries, each in its own frame."""
+        if isinstance(start_frame, int):
+            return sample_features(features[:, start_frame], start)
         parts = []
         for frame in start_frame.unique_consecutive().tolist():
             parts.append(sample_features(features[:, frame], start[:, start_frame == frame]))
@@ -332,9 +341,9 @@ class CoTrackerTracker(PointNetworkTracker):
 
     @classmethod
     def estimates(cls, network: nn.Module, frames: Tensor, query: Tensor, n_iterations: int | None) -> Estimates:
-        if len(query) > 1:
-            raise ValueError(f"query must be of one clip, the network takes the same points in all, got {len(query)}")
-        found, stride = network(frames, queries(query)[0], n_iterations), network.config.stride
+        stride = network.config.stride
+        features = network.encode(frames.flatten(0, 1)).unflatten(0, frames.shape[:2])
+        found = network.follow(features, 0, query / stride, n_iterations)
         stages = [
             _in_turn([window.positions[stage] for window in found.windows]) * stride for stage in range(n_iterations)
         ]

@@ -22,6 +22,7 @@ from echotas.trackers.blocks.correlation import feature_pyramid
 from echotas.trackers.blocks.encoder import ResidualEncoder
 from echotas.trackers.blocks.feature_patches import patch_products, patches_in_frames, sample_patches
 from echotas.trackers.blocks.point_network import Estimates, PointNetworkTracker, queries
+from echotas.trackers.blocks.point_queries import check_queries
 from echotas.trackers.blocks.positions import time_table
 from echotas.trackers.blocks.virtual_points import VirtualPointTransformer
 
@@ -279,11 +280,7 @@ class CoTracker3(nn.Module):
             raise ValueError(
                 f"height and width of the frames must be multiples of {c.stride}, got {tuple(frames.shape[-2:])}"
             )
-        if queries.ndim != 3 or queries.shape[0] != frames.shape[0] or not queries.shape[1] or queries.shape[2] != 3:
-            raise ValueError(f"queries must be ({frames.shape[0]}, n_points >= 1, 3), got {tuple(queries.shape)}")
-        frame = queries[..., 0]
-        if not bool(((frame >= 0) & (frame < frames.shape[1]) & (frame == frame.floor())).all()):
-            raise ValueError(f"query frames must be whole numbers in 0..{frames.shape[1] - 1}, got {frame.tolist()}")
+        check_queries(queries, *frames.shape[:2])
         if n_iterations < 1:
             raise ValueError(f"n_iterations must be >= 1, got {n_iterations}")
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from echotas.trackers.blocks.local_correlation import PairEncoder, pair_correlation, query_patches
 from echotas.trackers.blocks.matching import Match, Matcher
 from echotas.trackers.blocks.point_network import Estimates, PointNetworkTracker, queries
+from echotas.trackers.blocks.point_queries import check_queries
 from echotas.trackers.blocks.preactivation import PreActivationEncoder, unit_length
 from echotas.trackers.blocks.time_mixer import TimeMixer
 
@@ -184,15 +185,10 @@ class LocoTrack(nn.Module):
     ) -> Located:
         """Match and refine points; arguments as in `forward`, features as from `encode`."""
         batch, n_frames = levels[0].shape[:2]
-        if queries.ndim != 3 or queries.shape[0] != batch or queries.shape[2] != 3 or not queries.shape[1]:
-            raise ValueError(f"queries must be (n_points, 3) or ({batch}, n_points, 3), got {tuple(queries.shape)}")
+        check_queries(queries, batch, n_frames)
         if n_iterations < 0 or chunk < 1:
             raise ValueError(f"n_iterations must be >= 0 and chunk >= 1, got {n_iterations} and {chunk}")
         frame, places = queries[..., 0].long(), queries[..., 1:].to(levels[0])
-        if frame.min() < 0 or frame.max() >= n_frames:
-            raise ValueError(
-                f"queries must lie in frames 0..{n_frames - 1}, got {int(frame.min())}..{int(frame.max())}"
-            )
         parts = []
         for some, start in zip(frame.split(chunk, 1), places.split(chunk, 1), strict=True):
             support = self.support(levels, some, start)

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from echotas.trackers.blocks.correlation import feature_pyramid
 from echotas.trackers.blocks.plain_encoder import PlainEncoder
 from echotas.trackers.blocks.point_network import Estimates, PointNetworkTracker, queries
+from echotas.trackers.blocks.point_queries import at_own_frame, check_queries
 from echotas.trackers.blocks.positions import flow_frequencies, flow_sincos
 
 __all__ = ["MyoTracker", "MyoTrackerConfig", "MyoTracks", "MyoTrackerTracker"]
@@ -155,7 +156,10 @@ class MyoTracker(nn.Module):
         """Positions after each pass (batch, n_frames, n_points, 2), cells."""
         batch, n_frames = features.shape[:2]
         pyramid = feature_pyramid(features.flatten(0, 1), self.config.n_levels)
-        appearance = _query_features(features, start_frame, start)[:, None].expand(-1, n_frames, -1, -1)
+        at_start = at_own_frame(
+            lambda maps, points: _sample(maps, points).transpose(1, 2), features, start_frame, start
+        )
+        appearance = at_start[:, None].expand(-1, n_frames, -1, -1)
         positions, estimates = start[:, None].expand(-1, n_frames, -1, -1), []
         for _ in range(n_iterations):
             positions = positions.detach()
@@ -200,13 +204,7 @@ class MyoTracker(nn.Module):
             raise ValueError(
                 f"height and width must be multiples of {c.stride} and >= {least} px, got {tuple(frames.shape[-2:])}"
             )
-        if queries.ndim != 3 or queries.shape[0] != frames.shape[0] or not queries.shape[1] or queries.shape[2] != 3:
-            raise ValueError(
-                f"queries must be ({frames.shape[0]}, n_points, 3) with n_points >= 1, got {tuple(queries.shape)}"
-            )
-        frame, n_frames = queries[..., 0], frames.shape[1]
-        if not ((frame >= 0) & (frame < n_frames) & (frame == frame.round())).all():
-            raise ValueError(f"query frames must be whole numbers in [0, {n_frames}), got {frame.unique().tolist()}")
+        check_queries(queries, *frames.shape[:2])
         if n_iterations < 1:
             raise ValueError(f"n_iterations must be >= 1, got {n_iterations}")
 
@@ -253,15 +251,6 @@ class _Block(nn.Module):
         attended = F.scaled_dot_product_attention(query, key, value, scale=self.scale)
         x = x + self.out(attended.transpose(1, 2).flatten(2))
         return x + self.contract(self.expand(self.norm2(x)).relu())
-
-
-def _query_features(features: Tensor, start_frame: Tensor, start: Tensor) -> Tensor:
-    """Features (batch, n_points, c) at the starts, each in its own frame."""
-    values = features.new_zeros(*start.shape[:2], features.shape[2])
-    for frame in start_frame.unique().tolist():
-        at_frame = _sample(features[:, frame], start).transpose(1, 2)
-        values = torch.where((start_frame == frame)[..., None], at_frame, values)
-    return values
 
 
 def _sample(

@@ -14,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from echotas.trackers.blocks.point_network import Estimates, PointNetworkTracker, queries
+from echotas.trackers.blocks.point_queries import check_queries
 
 __all__ = ["COMBINATIONS", "SpeckNet", "SpeckNetConfig", "SpeckNetTracker"]
 
@@ -132,7 +133,7 @@ class SpeckNet(nn.Module):
         """
         features = self.encode(frames)
         queries = queries.to(frames)
-        _check_queries(queries, *frames.shape[:2])
+        check_queries(queries, *frames.shape[:2])
         size = (frames.shape[-2] // self.config.cost_stride, frames.shape[-1] // self.config.cost_stride)
         parts = [self.locate(self.similarity(features, some, size), some) for some in queries.split(n_at_once, dim=1)]
         return torch.cat(parts, dim=2)
@@ -294,14 +295,6 @@ def _resize(maps: Tensor, size: tuple[int, int]) -> Tensor:
         return maps
     resized = F.interpolate(maps.flatten(0, 1), size, mode="bilinear", align_corners=False)
     return resized.unflatten(0, maps.shape[:2])
-
-
-def _check_queries(queries: Tensor, batch: int, n_frames: int) -> None:
-    if queries.ndim != 3 or queries.shape[0] != batch or queries.shape[1] < 1 or queries.shape[2] != 3:
-        raise ValueError(f"queries must be ({batch}, n_points >= 1, 3), got {tuple(queries.shape)}")
-    frame = queries[..., 0]
-    if ((frame < 0) | (frame >= n_frames) | (frame != frame.round())).any():
-        raise ValueError(f"queries must name frames 0..{n_frames - 1} by whole numbers")
 
 
 class SpeckNetTracker(PointNetworkTracker):

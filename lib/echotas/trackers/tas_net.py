@@ -116,11 +116,10 @@ class TasNet(nn.Module):
         guess: Float[Tensor, "batch n_frames n_points 2"] | None = None,
     ) -> Followed:
         """Follow points given in frame 0, (x, y) in px of the network's grid; the result is in feature cells."""
-        start_frame = torch.zeros(query.shape[1], dtype=torch.long, device=query.device)
         shift = None if uv is None or self.mesh_embedding is None else self.mesh_embedding(2 * uv - 1)
         stride = self.config.core.stride
         guess = None if guess is None else guess / stride
-        followed = self.core.follow(features, start_frame, query / stride, n_iterations, shift, guess)
+        followed = self.core.follow(features, 0, query / stride, n_iterations, shift, guess)
         if self.error_head is None:
             return followed
         errors = []
@@ -213,10 +212,15 @@ class TasNetTracker(Tracker):
     def skip(self, cine: Cine) -> str | None:
         return "spacing_mm must be known to resample it, got None" if cine.spacing_mm is None else None
 
+    def grid_for(self, cine: Cine, query: np.ndarray) -> tuple[np.ndarray, tuple[int, int]]:
+        """Matrix from px of the cine to px of the grid that the network sees for these points, and its (height, width)."""
+        config = self.network.config
+        return crop_to_grid(query, cine.spacing_mm, config.pixel_mm, config.image_size, config.margin_mm)
+
     @torch.no_grad()
     def _follow(self, cine: Cine, query: np.ndarray, query_frame: int, uv: np.ndarray | None) -> Paths:
         config = self.network.config
-        matrix, size = crop_to_grid(query, cine.spacing_mm, config.pixel_mm, config.image_size, config.margin_mm)
+        matrix, size = self.grid_for(cine, query)
         dtype = next(self.network.parameters()).dtype
         frames = scale_frames(torch.from_numpy(resample_frames(cine.frames, matrix, size)).to(self.device), dtype)
         # Features are computed once per frame and serve every window of both directions.

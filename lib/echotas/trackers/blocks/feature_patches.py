@@ -1,9 +1,13 @@
 """Patches of features around points, and their products with patches around the same points elsewhere (CoTracker3)."""
 
+from functools import partial
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
+
+from echotas.trackers.blocks.point_queries import at_own_frame
 
 __all__ = ["patch_products", "patches_in_frames", "sample_patches"]
 
@@ -37,17 +41,7 @@ def patches_in_frames(
     radius: int,
 ) -> Float[Tensor, "batch n_points cells c"]:
     """Patches around points that are each given in a frame of their own; cells as in `sample_patches`."""
-    batch, n_frames = maps.shape[:2]
-    every_map = maps.flatten(0, 1)
-    source = (torch.arange(batch, device=frames.device)[:, None] * n_frames + frames).flatten()
-    given = points.flatten(0, 1)
-    parts = [
-        sample_patches(every_map[index, None], given[None, source == index], radius)[0]
-        for index in source.unique().tolist()
-    ]
-    # `unique` sorts, so the parts together are in the order of a stable sort by source.
-    back = torch.argsort(torch.argsort(source, stable=True))
-    return torch.cat(parts)[back].unflatten(0, (batch, -1))
+    return at_own_frame(partial(sample_patches, radius=radius), maps, frames, points)
 
 
 def patch_products(

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from echotas.trackers.blocks.point_queries import at_own_frame
 from echotas.trackers.blocks.preactivation import SameConv2d
 
 __all__ = ["PairEncoder", "pair_correlation", "patches", "query_patches"]
@@ -44,13 +45,11 @@ def query_patches(
     radius: int,
 ) -> Float[Tensor, "batch n_points cells c"]:
     """Patches around the queries, each in its own frame; outside the map its edge."""
-    flat = maps.flatten(0, 1)
-    row = frame + maps.shape[1] * torch.arange(len(maps), device=frame.device)[:, None]
-    out = flat.new_zeros(*row.shape, (2 * radius + 1) ** 2, flat.shape[1])
-    for one in row.unique().tolist():  # few distinct frames; the maps are not copied per point
-        chosen = row == one
-        out[chosen] = patches(flat[one : one + 1], centres[chosen][None], radius, "border")[0]
-    return out
+
+    def read(of_frame: Tensor, centres: Tensor) -> Tensor:
+        return patches(of_frame, centres, radius, "border")
+
+    return at_own_frame(read, maps, frame, centres)
 
 
 def pair_correlation(

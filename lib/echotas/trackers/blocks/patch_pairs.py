@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from echotas.trackers.blocks.point_queries import at_own_frame
 from echotas.trackers.blocks.temporal_shift import pad_same
 
 __all__ = ["PairEncoder", "pair_correlation", "patches_around", "patches_at"]
@@ -74,11 +75,11 @@ def patches_at(
     side: int,
 ) -> Float[Tensor, "batch c n_points cells"]:
     """Patches around points, each in its own frame; outside the map its edge."""
-    patches = maps.new_zeros(len(maps), maps.shape[2], points.shape[1], side * side)
-    for index in frame.unique().tolist():
-        found = patches_around(maps[:, index], points, side, "border")
-        patches = torch.where((frame == index)[:, None, :, None], found, patches)
-    return patches
+
+    def read(of_frame: Tensor, points: Tensor) -> Tensor:
+        return patches_around(of_frame, points, side, "border").transpose(1, 2)
+
+    return at_own_frame(read, maps, frame, points).transpose(1, 2)
 
 
 def pair_correlation(

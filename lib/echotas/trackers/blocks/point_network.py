@@ -155,7 +155,8 @@ class PointNetworkTracker(Tracker):
     def skip(self, cine: Cine) -> str | None:
         return "spacing_mm must be known to resample it, got None" if cine.spacing_mm is None else None
 
-    def _grid(self, cine: Cine, query: np.ndarray) -> tuple[np.ndarray, tuple[int, int]]:
+    def grid_for(self, cine: Cine, query: np.ndarray) -> tuple[np.ndarray, tuple[int, int]]:
+        """Matrix from px of the cine to px of the grid that the network sees for these points, and its (height, width)."""
         grid = self.grid
         return crop_to_grid(query, cine.spacing_mm, grid.pixel_mm, grid.image_size, grid.margin_mm, snap=SNAP)
 
@@ -164,19 +165,19 @@ class PointNetworkTracker(Tracker):
             return super()._follow_all(cine, starts)
         shared = defaultdict(list)
         for index, start in enumerate(starts):
-            matrix, size = self._grid(cine, start.points_px)
+            matrix, size = self.grid_for(cine, start.points_px)
             shared[start.frame, matrix.tobytes(), size].append(index)
         paths: dict[int, Paths] = {}
         for (frame, _, _), together in shared.items():
             points = [starts[index].points_px for index in together]
-            found = self._follow_on(cine, np.concatenate(points), frame, self._grid(cine, points[0]))
+            found = self._follow_on(cine, np.concatenate(points), frame, self.grid_for(cine, points[0]))
             ends = np.cumsum([len(part) for part in points])[:-1]
             parts = (np.split(values, ends, axis=1) for values in (found.points_px, found.confidence))
             paths |= {index: Paths(*part) for index, part in zip(together, zip(*parts, strict=True), strict=True)}
         return [paths[index] for index in range(len(starts))]
 
     def _follow(self, cine: Cine, query: np.ndarray, query_frame: int, uv: np.ndarray | None) -> Paths:
-        return self._follow_on(cine, query, query_frame, self._grid(cine, query))
+        return self._follow_on(cine, query, query_frame, self.grid_for(cine, query))
 
     @torch.no_grad()
     def _follow_on(

@@ -8,6 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from echotas.trackers.blocks.correlation import sample_features
+from echotas.trackers.blocks.point_queries import at_own_frame
 
 __all__ = ["features_at", "map_correlation", "window_correlations"]
 
@@ -18,11 +19,7 @@ def features_at(
     points: Float[Tensor, "batch n_points 2"],
 ) -> Float[Tensor, "batch n_points c"]:
     """Bilinear values at points (x, y) in cells, each in its own frame; outside the map its edge."""
-    values = maps.new_zeros(*points.shape[:2], maps.shape[2])
-    for index in frame.unique().tolist():
-        found = sample_features(maps[:, index], points)
-        values = torch.where((frame == index)[..., None], found, values)
-    return values
+    return at_own_frame(sample_features, maps, frame, points)
 
 
 def map_correlation(
