@@ -19,6 +19,7 @@ def direction_roses(table: pd.DataFrame, title: str = "") -> Figure:
     """
     names, views = list(dict.fromkeys(table["augmentation"])), sorted(set(table["view"]))
     figure = Figure(figsize=(2.6 * len(names), 2.7 * len(views) + 0.4), layout="constrained")
+    figure.get_layout_engine().set(hspace=0.15)  # the layout overlooks the labels around a rose
     axes = figure.subplots(len(views), len(names), squeeze=False, subplot_kw={"projection": "polar"})
     top = 1.05 * table["share"].max()
     for row, view in zip(axes, views, strict=True):
