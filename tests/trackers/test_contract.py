@@ -5,6 +5,7 @@ import pytest
 
 from echotas.records import Cine
 from echotas.trackers import available, create
+from echotas.trackers.base import Query
 from echotas.trackers.registry import PEERS
 
 from .conftest import as_cine, horseshoe, mesh_uv, translated
@@ -70,6 +71,17 @@ def test_order_of_points_does_not_matter(name, moving, config_of):
     straight, shuffled = tracker.track(moving, QUERY, 2, UV), tracker.track(moving, QUERY[order], 2, UV[order])
     tolerance = 3e-2 if name in NETWORKS else 1e-6  # single precision; in double exact (test_point_networks)
     np.testing.assert_allclose(shuffled.points_px, straight.points_px[:, order], atol=tolerance)
+
+
+@pytest.mark.parametrize("name", available())
+def test_several_lines_at_once_are_each_line_alone(name, moving, config_of):
+    tracker = create(name, **config_of(name, 4))
+    starts = [(QUERY, 2), (QUERY + [0.4, -0.3], 2), (QUERY + [9.0, 6.0], 2), (QUERY, 1)]
+    together = tracker.track_all(moving, [Query(points, frame, UV) for points, frame in starts])
+    for (points, frame), tracks in zip(starts, together, strict=True):
+        alone = tracker.track(moving, points, frame, UV)
+        tolerance = {"block_matching": 0.1, "dis": 1e-3}.get(name, 3e-2 if name in NETWORKS else 1e-6)
+        np.testing.assert_allclose(tracks.points_px, alone.points_px, atol=tolerance)
 
 
 @pytest.mark.parametrize("name", available())

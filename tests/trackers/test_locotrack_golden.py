@@ -221,8 +221,8 @@ def test_single_precision_stays_single():
         (noise(), QUERIES[:, :2], "queries must be"),
         (noise(), QUERIES[:0], "queries must be"),
         (noise(), QUERIES.expand(3, -1, -1), "queries must be"),
-        (noise(n_frames=3), QUERIES, "frames 0..2"),
-        (noise(), QUERIES - 1, "frames 0..3"),
+        (noise(n_frames=3), QUERIES, "in 0..2"),
+        (noise(), QUERIES - 1, "in 0..3"),
     ],
 )
 def test_wrong_shapes_are_refused(frames, queries, message):

@@ -44,6 +44,8 @@ class BlockMatchingTracker(ChainedTracker):
     Args:
         windows_mm: Window sides from coarse to fine, mm, used as even numbers of px; at most 2/5 of the crop's shorter side.
             A second pass of the same size starts at the first one's result, which removes the pull of its window towards zero.
+            (16, 8, 4) is the customary 32-16-8 px at 0.5 mm: 1.42 mm mean error where the default has 1.26 (9 virtual recordings),
+            as windows of 4 mm hold too little speckle.
         overlap_percent: Overlap of neighbouring windows.
     """
 
