@@ -89,8 +89,8 @@ class Tracker(ABC):
     def track_all(self, cine: Cine, queries: Sequence["Query"]) -> list[Tracks]:
         """Follow several sets of points through one cine, e.g. from several observers' lines.
 
-        The same as `track` for each, with the work on the image shared where the tracker can: to the last digits, and to a tenth of a
-        pixel with block matching, whose grid of windows then covers all queries.
+        The same as `track` for each, with the work on the image shared where the tracker can: to a hundredth of a pixel, and to a
+        tenth with block matching, whose grid of windows then covers all queries.
 
         Raises:
             ValueError: As `track`.
