@@ -19,9 +19,10 @@ PLAIN = AugmentConfig(
 ONE_CLIP = ClipConfig(lengths=(8,), length_weights=(1.0,), max_skip=1, n_points=27, start_share=1.0, both_ways=False)
 
 
-def beat(n_frames: int = 8) -> TrainingSequence:
+def beat(n_frames: int = 8, shift_px=(4.0, -2.5), stretch=(0.0, -0.12), middle=(64.0, 64.0)) -> TrainingSequence:
     """A wall in speckle that shortens and shifts, to and fro; different along and across, so that no axis may be mistaken. Its middle
     is that of the image, so that training and tracking see it on one grid."""
+    middle = np.array(middle)
     height, width = 128, 112
     noise = gaussian_filter(np.random.default_rng(1).normal(size=(height + 60, width + 60)), 1.5)
     image = 255 * np.clip(0.5 + noise / (5 * noise.std()), 0, 1)
@@ -31,9 +32,10 @@ def beat(n_frames: int = 8) -> TrainingSequence:
     frames, paths = [], []
     for frame in range(n_frames):
         phase = np.sin(np.pi * frame / (n_frames - 1))
-        shift, stretch = np.array([4.0, -2.5]) * phase, np.array([1.0, 1 - 0.12 * phase])
-        paths.append((mesh - 64) * stretch + 64 + shift)
-        back = [(row - 64 - shift[1]) / stretch[1] + 64 + 30, (column - 64 - shift[0]) / stretch[0] + 64 + 30]
+        shift, factor = np.array(shift_px) * phase, 1 + np.array(stretch) * phase
+        paths.append((mesh - middle) * factor + middle + shift)
+        x, y = ((place - m - s) / f + m + 30 for place, m, s, f in zip((column, row), middle, shift, factor, strict=True))
+        back = [y, x]
         frames.append(np.rint(map_coordinates(image, back, order=3)).clip(0, 255))
     return TrainingSequence(
         np.stack(frames).astype(np.uint8), np.stack(paths).astype(np.float32), (1.0, 1.0), es_frame=0
@@ -66,7 +68,8 @@ PAIRS = dataclasses.replace(ONE_CLIP, lengths=(2,), both_ways=True)
 def test_a_peer_learns_one_cine_by_heart(name, tmp_path):
     sequence, peer = beat(), class_of(name)
     config = settings(STEPS[name])
-    if name == "pwc_net":  # learns pairs of neighbours, from any frame
+    if name == "pwc_net":  # learns pairs of neighbours from any frame, each on its own grid: here one for all
+        sequence = beat(shift_px=(0, 0), stretch=(0.18, -0.25), middle=(55.5, 63.5))
         config = dataclasses.replace(config, clips=dataclasses.replace(PAIRS, start_share=0.0), batch_size=4)
     result = train_point_network(peer, config, [sequence], [], tmp_path)
     tracks = peer(result.weights_path).track(sequence.cine, sequence.mesh_px[0].reshape(-1, 2), 0, sequence.mesh_uv)
