@@ -235,7 +235,7 @@ display(
 # echotas.evaluation.profiles 37f59cca90959d57
 # echotas.evaluation.summaries 16453d0421b55873
 # echotas.evaluation.tables aeee5c7f53817500
-# echotas.evaluation.tracking e7e5577612f40dfb
+# echotas.evaluation.tracking 44ea7d0dc1aa36fb
 # echotas.geometry ab018291fd65d448
 # echotas.geometry.contour 7b46f42c5a4ed821
 # echotas.geometry.mesh d5a4de2df81270c7
@@ -305,12 +305,12 @@ display(
 # echotas.report.m_mode 2f57ee3ee04ee101
 # echotas.report.movies 1f6c1966584ab946
 # echotas.report.overlay 2943d7feb9d2185a
-# echotas.report.style e6c882ea15ecd686
+# echotas.report.style b8d905ee46bae522
 # echotas.report.tables 03a6739a358ecdf5
 # echotas.seeds a6ab06202579f3ce
 # echotas.speckle be0169b9741258f0
 # echotas.store 5a064a9e61efd47e
-# echotas.strain 02c89dac51a83fd0
+# echotas.strain 1ef74313580d28a5
 # echotas.strain.drift c77e5a07722d92bd
 # echotas.strain.function f05315df1f0fa5ec
 # echotas.strain.global_strain 27b86412ebe04304
@@ -318,8 +318,8 @@ display(
 # echotas.strain.rate 677f48e57c42f3f9
 # echotas.strain.regional 25eaf0f2e43d898b
 # echotas.strain.segment_models 28835feae0ba2cc3
-# echotas.strain.timing 793e2a3de46bafa1
+# echotas.strain.timing 1e835025f969d9e6
 # echotas.strain.uncertainty 97f0f77008ba3608
-# echotas.trackers f05072c4e38217fe
+# echotas.trackers 1a52be6dd4b72708
 # echotas.trackers.base 478720fbbbaac10d
-# echotas.trackers.registry 6b3b7f442b5850c8
+# echotas.trackers.registry fd86bde453f89800

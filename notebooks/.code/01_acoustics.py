@@ -259,10 +259,10 @@ display(
 # echotas.report.m_mode 2f57ee3ee04ee101
 # echotas.report.movies 1f6c1966584ab946
 # echotas.report.overlay 2943d7feb9d2185a
-# echotas.report.style e6c882ea15ecd686
+# echotas.report.style b8d905ee46bae522
 # echotas.report.tables 03a6739a358ecdf5
 # echotas.seeds a6ab06202579f3ce
-# echotas.strain 02c89dac51a83fd0
+# echotas.strain 1ef74313580d28a5
 # echotas.strain.drift c77e5a07722d92bd
 # echotas.strain.function f05315df1f0fa5ec
 # echotas.strain.global_strain 27b86412ebe04304
@@ -270,5 +270,5 @@ display(
 # echotas.strain.rate 677f48e57c42f3f9
 # echotas.strain.regional 25eaf0f2e43d898b
 # echotas.strain.segment_models 28835feae0ba2cc3
-# echotas.strain.timing 793e2a3de46bafa1
+# echotas.strain.timing 1e835025f969d9e6
 # echotas.strain.uncertainty 97f0f77008ba3608

@@ -17,11 +17,10 @@ import pandas as pd
 from IPython.display import Markdown, display
 from joblib import Parallel, delayed
 
-from echotas import seeds
 from echotas.engine import read_motion
 from echotas.engine.own_template import own_template
 from echotas.evaluation import recording_paths
-from echotas.metrics import cluster_bootstrap
+from echotas.evaluation.summaries import mean_summary
 from echotas.pipeline import paths, runs
 from echotas.pipeline.metrics_file import record
 from echotas.pipeline.progress import Progress
@@ -92,29 +91,16 @@ figure = correlation_bands(
 figure
 
 # %% error
-summary = {}
-for strategy, group in table.groupby("strategy"):
-    interval = cluster_bootstrap(
-        group["error"].to_numpy(),
-        group["patient"].to_numpy(),
-        np.mean,
-        evaluation["n_resamples"],
-        rng=seeds.generator(seed, "bootstrap", "realism"),
-    )
-    summary[strategy] = {
-        "error": interval.estimate,
-        "low": interval.ci_low,
-        "high": interval.ci_high,
-        "at_ed": float(group["at_ed"].mean()),
-    }
+summary = mean_summary(table.assign(tracker=table["strategy"]), ["error", "at_ed"], seed, evaluation["n_resamples"])
+by_template = table.pivot(index="strategy", columns="template", values="error")
 pd.DataFrame(
     {
         s: {
-            "correlation error [95 %]": format_estimate(v["error"], v["low"], v["high"], 3),
-            "median correlation at ED": f"{v['at_ed']:.2f}",
-            "templates": str(len(templates)),
+            "correlation error": format_estimate(row["error"], row["error_low"], row["error_high"], 3),
+            "median correlation at ED": f"{row['at_ed']:.2f}",
+            **{name: f"{value:.3f}" for name, value in by_template.loc[s].items()},
         }
-        for s, v in summary.items()
+        for s, row in summary.iterrows()
     }
 ).T
 
@@ -129,17 +115,24 @@ run = runs.start(
 run.log_figure(figure, "decorrelation.png")
 numbers = record(
     "02_strategies" if not template_file else "02_strategies-own",
-    {"n_templates": len(templates), "strategies": summary},
+    {
+        "n_templates": len(templates),
+        "strategies": {
+            s: {"error": row["error"], "low": row["error_low"], "high": row["error_high"], "at_ed": row["at_ed"]}
+            for s, row in summary.iterrows()
+        },
+    },
     run=run,
     allow_nan=True,
 )
 run.finish()
-order = " < ".join(sorted(summary, key=lambda s: summary[s]["error"]))
+ranked = summary["error"].sort_values().index
+same = int((by_template.loc[ranked].diff().iloc[1:] > 0).all().sum())
 display(
     Markdown(
-        f"Correlation error on {len(templates)} {kind} templates, smallest first: **{order}** ("
-        + ", ".join(f"{s} {v['error']:.3f}" for s, v in summary.items())
-        + "). "
+        f"Correlation error on {len(templates)} {kind} templates, smallest first: **{' < '.join(ranked)}** ("
+        + ", ".join(f"{s} {value:.3f}" for s, value in summary["error"].items())
+        + f"); the same order in {same} of them. "
         + (
             "One cine of your own: its motion is the one tracked here, and its speckle may be finer or coarser than the simulated scan's. "
             if template_file
@@ -181,7 +174,7 @@ display(
 # echotas.evaluation.profiles 37f59cca90959d57
 # echotas.evaluation.summaries 16453d0421b55873
 # echotas.evaluation.tables aeee5c7f53817500
-# echotas.evaluation.tracking e7e5577612f40dfb
+# echotas.evaluation.tracking 44ea7d0dc1aa36fb
 # echotas.geometry ab018291fd65d448
 # echotas.geometry.contour 7b46f42c5a4ed821
 # echotas.geometry.mesh d5a4de2df81270c7
@@ -232,7 +225,7 @@ display(
 # echotas.report.m_mode 2f57ee3ee04ee101
 # echotas.report.movies 1f6c1966584ab946
 # echotas.report.overlay 2943d7feb9d2185a
-# echotas.report.style e6c882ea15ecd686
+# echotas.report.style b8d905ee46bae522
 # echotas.report.tables 03a6739a358ecdf5
 # echotas.seeds a6ab06202579f3ce
 # echotas.simulation aa72e2d541c5f34d
@@ -246,7 +239,7 @@ display(
 # echotas.simulation.strategies 7744216814d81794
 # echotas.speckle be0169b9741258f0
 # echotas.store 5a064a9e61efd47e
-# echotas.strain 02c89dac51a83fd0
+# echotas.strain 1ef74313580d28a5
 # echotas.strain.drift c77e5a07722d92bd
 # echotas.strain.function f05315df1f0fa5ec
 # echotas.strain.global_strain 27b86412ebe04304
@@ -254,8 +247,8 @@ display(
 # echotas.strain.rate 677f48e57c42f3f9
 # echotas.strain.regional 25eaf0f2e43d898b
 # echotas.strain.segment_models 28835feae0ba2cc3
-# echotas.strain.timing 793e2a3de46bafa1
+# echotas.strain.timing 1e835025f969d9e6
 # echotas.strain.uncertainty 97f0f77008ba3608
-# echotas.trackers f05072c4e38217fe
+# echotas.trackers 1a52be6dd4b72708
 # echotas.trackers.base 478720fbbbaac10d
-# echotas.trackers.registry 6b3b7f442b5850c8
+# echotas.trackers.registry fd86bde453f89800

@@ -10,6 +10,7 @@ n_repeats = 1
 networks = {"n_repeats": 1, "size": 128}  # published sizes; make bench: 256 px
 acoustics = {"n_beams": 48, "per_wavelength2": 0.2, "n_scatterers_elevation": 20000, "pymust_counts": [500, 1000]}
 measurement = {"n_recordings": 20, "n_trackers": 2, "n_resamples": 100}  # make bench: the size of the paper's set
+exported = ["specknet"]  # networks exported to ONNX
 
 # %% imports
 from functools import partial
@@ -30,9 +31,11 @@ from echotas.engine import read_motion
 from echotas.evaluation import recording_paths, starting_meshes
 from echotas.evaluation.measurement_speed import time_measurement
 from echotas.evaluation.network_speed import network_speed_table
+from echotas.evaluation.onnx_speed import onnx_speed_table
+from echotas.evaluation.tracker_speed import tracker_speed_table
 from echotas.geometry import mesh_uv
 from echotas.metrics import measure_ms_per_frame
-from echotas.pipeline import paths
+from echotas.pipeline import paths, runs
 from echotas.pipeline.machine import machine
 from echotas.pipeline.metrics_file import record
 from echotas.pipeline.progress import Progress
@@ -40,8 +43,7 @@ from echotas.report import style
 from echotas.report.acoustic_figures import engine_times
 from echotas.simulation import STRATEGIES, SimulationConfig, simulate_sequence
 from echotas.store import read_recording
-from echotas.trackers import create, fitted_config
-from echotas.trackers.registry import required
+from echotas.trackers import fitted_config
 
 # %% setup
 style.apply()
@@ -52,6 +54,13 @@ entries = {name: (name, {}) for name in untrained} | {
     for item in train_runs
 }
 here = machine()
+run = runs.start(
+    "benchmark",
+    "speed",
+    params={"mesh": mesh, "n_repeats": n_repeats},
+    tags={"tracker": "all"},
+    note=f"Times on {here['cpu']}, {here['n_cores']} cores.",
+)
 display(
     Markdown(
         f"{here['cpu']}, {here['n_cores']} cores, {here['threads']} threads; torch {here['torch']}, OpenCV {here['opencv']}. "
@@ -60,20 +69,18 @@ display(
 )
 
 # %% trackers
-rows = {}
-with Progress("time trackers", len(entries)) as progress:
-    for name, (tracker, config) in entries.items():
-        config = (
-            trackers.get(tracker, {}) | config | ({"truth": recording.mesh} if "truth" in required(tracker) else {})
-        )
-        follow = create(tracker, **config)
-        query, uv = start.mesh_px.reshape(-1, 2), mesh_uv(mesh["n_long"], mesh["n_rad"])
-        speed = measure_ms_per_frame(
-            partial(follow.track, recording.cine, query, start.frame, uv), recording.cine.n_frames, n_repeats
-        )
-        rows[name] = {"ms_per_frame": speed.median_ms}
-        progress.update(len(rows), name)
-pd.DataFrame(rows).T.round(2)
+configured = {name: (tracker, trackers.get(tracker, {}) | config) for name, (tracker, config) in entries.items()}
+uv = mesh_uv(mesh["n_long"], mesh["n_rad"])
+times = tracker_speed_table(recording.cine, recording.mesh, start.frame, uv, configured, n_repeats)
+times.rename(
+    columns={
+        "ms_per_frame": "ms per frame",
+        "ms_73_points": "73 points",
+        "ms_8_frames": "8 frames",
+        "ms_256_px": "256 x 256 px",
+        "peak_mb": "memory, MB",
+    }
+).round(1)
 
 # %% networks
 sizes = network_speed_table(**networks)
@@ -87,6 +94,19 @@ sizes.rename(
         "iterations": "refinements",
     }
 ).round(2).fillna("")
+
+# %% onnx
+query = recording.mesh.points_px[start.frame].reshape(-1, 2)
+graphs = onnx_speed_table(recording.cine, query, start.frame, uv, exported, n_repeats=n_repeats)
+graphs.assign(difference_px=graphs["difference_px"].map("{:.1e}".format)).rename(
+    columns={
+        "difference_px": "difference, px",
+        "torch_ms": "PyTorch, ms",
+        "onnx_ms": "ONNX Runtime, ms",
+        "size_mb": "size, MB",
+        "export_s": "export, s",
+    }
+).round(1)
 
 # %% acoustics
 scan = standard_scan(n_beams=acoustics["n_beams"])
@@ -192,7 +212,7 @@ numbers = record(
         "n_frames": recording.cine.n_frames,
         "n_points": 180,
         "n_repeats": n_repeats,
-        "trackers": rows,
+        "trackers": times.to_dict("index"),
         "simulators": simulators,
         "networks": {
             f"{row.network}, {row.frames} frames": {
@@ -201,6 +221,10 @@ numbers = record(
                 "public_cpu_seconds": row.public_s,
             }
             for row in sizes.itertuples()
+        },
+        "onnx": {
+            row.Index: {"difference_px": row.difference_px, "torch_ms": row.torch_ms, "onnx_ms": row.onnx_ms}
+            for row in graphs.itertuples()
         },
         "measurement": measurement | {f"{name}_seconds": value for name, value in measured.items()},
         "acoustics": {
@@ -213,16 +237,18 @@ numbers = record(
             "growth": growth,
         },
     },
+    run=run,
     digits=3,
     allow_nan=True,
 )
-times = {name: seconds["PyMUST (extrapolated)"] / value for name, value in seconds.items()}
-slowest = max(rows, key=lambda name: rows[name]["ms_per_frame"])
+run.finish()
+faster = {name: seconds["PyMUST (extrapolated)"] / value for name, value in seconds.items()}
+slowest = times["ms_per_frame"].idxmax()
 display(
     Markdown(
-        f"A frame of {len(reflectivity):,} scatterers takes {seconds['exact, all beams']:.0f} s exactly, **{times['exact, all beams']:,.0f} times** faster than PyMUST (extrapolated from {largest:,} scatterers), and "
-        f"**{seconds['fast, rank 12']:.3f} s** from the table at rank 12, **{times['fast, rank 12']:,.0f} times** faster, within {100 * engines['fast, rank 12']['iq']:.1f} % of the exact IQ beyond 3 cm. "
-        f"The slowest tracker, {slowest}, needs {rows[slowest]['ms_per_frame']:.0f} ms per frame; a simulated frame takes {simulators['S1']['ms_per_frame']:.0f} ms with S1 and "
+        f"A frame of {len(reflectivity):,} scatterers takes {seconds['exact, all beams']:.0f} s exactly, **{faster['exact, all beams']:,.0f} times** faster than PyMUST (extrapolated from {largest:,} scatterers), and "
+        f"**{seconds['fast, rank 12']:.3f} s** from the table at rank 12, **{faster['fast, rank 12']:,.0f} times** faster, within {100 * engines['fast, rank 12']['iq']:.1f} % of the exact IQ beyond 3 cm. "
+        f"The slowest tracker, {slowest}, needs {times['ms_per_frame'][slowest]:.0f} ms per frame; a simulated frame takes {simulators['S1']['ms_per_frame']:.0f} ms with S1 and "
         f"{simulators['S3']['ms_per_frame']:.0f} ms with S3, where the papers report about two minutes per image for their physical simulation (other hardware, denser scatterers). One cine, {n_repeats} repeats."
     )
 )
@@ -260,10 +286,12 @@ display(
 # echotas.evaluation.failures 18452a4e15a026ef
 # echotas.evaluation.measurement_speed 0b89f812915c83e7
 # echotas.evaluation.network_speed 123d8b07efda8393
+# echotas.evaluation.onnx_speed b650a1c2043e9e6b
 # echotas.evaluation.profiles 37f59cca90959d57
 # echotas.evaluation.summaries 16453d0421b55873
 # echotas.evaluation.tables aeee5c7f53817500
-# echotas.evaluation.tracking e7e5577612f40dfb
+# echotas.evaluation.tracker_speed f7e5b49c5e0ec677
+# echotas.evaluation.tracking 44ea7d0dc1aa36fb
 # echotas.geometry ab018291fd65d448
 # echotas.geometry.contour 7b46f42c5a4ed821
 # echotas.geometry.mesh d5a4de2df81270c7
@@ -315,7 +343,7 @@ display(
 # echotas.report.m_mode 2f57ee3ee04ee101
 # echotas.report.movies 1f6c1966584ab946
 # echotas.report.overlay 2943d7feb9d2185a
-# echotas.report.style e6c882ea15ecd686
+# echotas.report.style b8d905ee46bae522
 # echotas.report.tables 03a6739a358ecdf5
 # echotas.seeds a6ab06202579f3ce
 # echotas.simulation aa72e2d541c5f34d
@@ -329,7 +357,7 @@ display(
 # echotas.simulation.strategies 7744216814d81794
 # echotas.speckle be0169b9741258f0
 # echotas.store 5a064a9e61efd47e
-# echotas.strain 02c89dac51a83fd0
+# echotas.strain 1ef74313580d28a5
 # echotas.strain.drift c77e5a07722d92bd
 # echotas.strain.function f05315df1f0fa5ec
 # echotas.strain.global_strain 27b86412ebe04304
@@ -337,38 +365,57 @@ display(
 # echotas.strain.rate 677f48e57c42f3f9
 # echotas.strain.regional 25eaf0f2e43d898b
 # echotas.strain.segment_models 28835feae0ba2cc3
-# echotas.strain.timing 793e2a3de46bafa1
+# echotas.strain.timing 1e835025f969d9e6
 # echotas.strain.uncertainty 97f0f77008ba3608
-# echotas.trackers f05072c4e38217fe
+# echotas.trackers 1a52be6dd4b72708
 # echotas.trackers.base 478720fbbbaac10d
 # echotas.trackers.blocks e3b0c44298fc1c14
 # echotas.trackers.blocks.attention 698b67cec36fe81a
+# echotas.trackers.blocks.chained e755aeace770ac49
 # echotas.trackers.blocks.correlation 1fa6392611f47fab
 # echotas.trackers.blocks.encoder d653894d4ff099d7
-# echotas.trackers.blocks.feature_patches eb1bd5bb0b7878c7
+# echotas.trackers.blocks.error_head 783efc69c2c19f22
+# echotas.trackers.blocks.feature_patches 9f5b54ff1a7bca8d
+# echotas.trackers.blocks.fold_free e59879e87e9b5e29
 # echotas.trackers.blocks.iteration_loss e9fa3083633e8a8c
 # echotas.trackers.blocks.joint_attention 7e598baf7171ad80
-# echotas.trackers.blocks.local_correlation a4c93d0479832ef8
+# echotas.trackers.blocks.local_correlation 327df3f73b8dbadf
 # echotas.trackers.blocks.matching bd1f144152785658
-# echotas.trackers.blocks.patch_pairs e77adfaf742b11ba
+# echotas.trackers.blocks.patch_pairs f34669a3c93d33a7
 # echotas.trackers.blocks.plain_encoder 4e32526896288804
-# echotas.trackers.blocks.point_network 0d368a2d18bc0706
-# echotas.trackers.blocks.point_queries 96c7a735c64dc389
+# echotas.trackers.blocks.point_network abf87d0763e9a6f5
+# echotas.trackers.blocks.point_queries 3b9338d148c81aaa
 # echotas.trackers.blocks.positions 74c3d031d0065537
 # echotas.trackers.blocks.preactivation 80c6e00b7bc8f7dd
-# echotas.trackers.blocks.resampling 53fdba576c05072f
-# echotas.trackers.blocks.template_correlation c025ae4a87646552
+# echotas.trackers.blocks.resampling b9a703b27b456509
+# echotas.trackers.blocks.template_correlation 8b5b5265cc43098a
 # echotas.trackers.blocks.temporal_resnet a96bb051d963faa3
 # echotas.trackers.blocks.temporal_shift c96f9b86203ee5a1
 # echotas.trackers.blocks.time_mixer 96279ea727bcc63d
 # echotas.trackers.blocks.trajectory_resnet a9f05f5d2b34eaec
 # echotas.trackers.blocks.virtual_points c7bc1b8297e89c1c
-# echotas.trackers.cotracker 60d145d1032d88e1
-# echotas.trackers.cotracker3 c4dd39e14c1e5c39
-# echotas.trackers.echotracker 43da4bb670a2e5ec
-# echotas.trackers.echotracker2 917d137ec968f42a
-# echotas.trackers.locotrack 51e206916a82c036
-# echotas.trackers.myotracker 3fd3df2184378cfb
-# echotas.trackers.pips_plus_plus dc9304e0f3409b35
-# echotas.trackers.registry 6b3b7f442b5850c8
-# echotas.trackers.specknet b4bce93dbb133120
+# echotas.trackers.cotracker 5f2ebf515ab8cdcb
+# echotas.trackers.cotracker3 39f62011912f09d2
+# echotas.trackers.echotracker dc46bdbd7196f8fb
+# echotas.trackers.echotracker2 7f714c8a0bde6094
+# echotas.trackers.locotrack e4a3a8f9911b9df3
+# echotas.trackers.lucas_kanade de263d1cfbaa4d48
+# echotas.trackers.lucas_kanade_mesh b5e8bbe53efa929e
+# echotas.trackers.myotracker 65cfc41b1eb8abf3
+# echotas.trackers.onnx_export be095990307ae24e
+# echotas.trackers.pips_plus_plus c6586521020f481f
+# echotas.trackers.pretrained f9cbe4a33983c583
+# echotas.trackers.registry fd86bde453f89800
+# echotas.trackers.specknet 1e033e5bb3879060
+# echotas.trackers.tas_net 8e2343733c548e61
+# echotas/trackers/pretrained/cotracker3_released.safetensors fd6b5a2f51b2069f
+# echotas/trackers/pretrained/cotracker_released.safetensors 3e4a99585eb77da8
+# echotas/trackers/pretrained/echotracker2_released.safetensors c69d390ff6f385e8
+# echotas/trackers/pretrained/echotracker_released.safetensors a8493a15b2a2c3a4
+# echotas/trackers/pretrained/locotrack_released.safetensors ba1dbef6950dddef
+# echotas/trackers/pretrained/myotracker_released.safetensors a8db423c0d4c08ba
+# echotas/trackers/pretrained/pips_plus_plus_released.safetensors bd42cd8412667572
+# echotas/trackers/pretrained/pwc_net_released.safetensors 8ab11d8f780bab4d
+# echotas/trackers/pretrained/specknet_released.safetensors 8e1701c4edcb7ef5
+# echotas/trackers/pretrained/tas_net_released.safetensors 41babc43d4d1e4bc
+# echotas/trackers/pretrained/tas_net_small.safetensors 329912dbf82e8a6b
