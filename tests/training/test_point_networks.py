@@ -34,7 +34,9 @@ def beat(n_frames: int = 8, shift_px=(4.0, -2.5), stretch=(0.0, -0.12), middle=(
         phase = np.sin(np.pi * frame / (n_frames - 1))
         shift, factor = np.array(shift_px) * phase, 1 + np.array(stretch) * phase
         paths.append((mesh - middle) * factor + middle + shift)
-        x, y = ((place - m - s) / f + m + 30 for place, m, s, f in zip((column, row), middle, shift, factor, strict=True))
+        x, y = (
+            (place - m - s) / f + m + 30 for place, m, s, f in zip((column, row), middle, shift, factor, strict=True)
+        )
         back = [y, x]
         frames.append(np.rint(map_coordinates(image, back, order=3)).clip(0, 255))
     return TrainingSequence(
