@@ -14,7 +14,7 @@ from echotas.training.losses import error_loss, track_losses
 from .test_training import CONFIG, sequence
 
 
-def drawn_lines(rng, factor: float, length: float, n_lines: int = 300, n_points: int = 24) -> list[TrackedLine]:
+def drawn_lines(rng, factor: float, length: float, n_lines: int = 150, n_points: int = 24) -> list[TrackedLine]:
     """Lines whose points are off by errors of the law: `factor` times the predicted ones, correlated over `length`."""
     angle = np.linspace(np.pi, 2 * np.pi, n_points)
     true = np.stack([30 * np.cos(angle), 60 * np.sin(angle)], axis=-1)
