@@ -51,7 +51,7 @@ def test_size_is_the_published_one(network, n_parameters):
 
 
 @needs_torchvision
-def test_points_are_followed_both_ways_and_a_still_cine_moves_all_alike():
+def test_points_are_followed_both_ways_and_the_same_each_time():
     tracker = create("raft", config={}, n_iterations=2)
     cine = as_cine(translated((1.0, -0.6), 4), es_frame=2)
     tracks = tracker.track(cine, QUERY, 2)
