@@ -57,14 +57,14 @@ here = machine()
 run = runs.start(
     "benchmark",
     "speed",
-    params={"mesh": mesh, "n_repeats": n_repeats},
+    params={"mesh": mesh, "n_repeats": n_repeats, "recording": recording.cine.recording_id},
     tags={"tracker": "all"},
     note=f"Times on {here['cpu']}, {here['n_cores']} cores.",
 )
 display(
     Markdown(
         f"{here['cpu']}, {here['n_cores']} cores, {here['threads']} threads; torch {here['torch']}, OpenCV {here['opencv']}. "
-        f"Cine: {recording.cine.n_frames} frames of {recording.cine.frames.shape[2]} x {recording.cine.frames.shape[1]} px."
+        f"Cine: virtual {recording.cine.recording_id}, {recording.cine.n_frames} frames of {recording.cine.frames.shape[2]} x {recording.cine.frames.shape[1]} px."
     )
 )
 
@@ -93,20 +93,26 @@ sizes.rename(
         "ratio": "ours / public",
         "iterations": "refinements",
     }
-).round(2).fillna("")
+).round(2).astype(object).where(sizes.notna().to_numpy(), "")
 
 # %% onnx
 query = recording.mesh.points_px[start.frame].reshape(-1, 2)
 graphs = onnx_speed_table(recording.cine, query, start.frame, uv, exported, n_repeats=n_repeats)
-graphs.assign(difference_px=graphs["difference_px"].map("{:.1e}".format)).rename(
-    columns={
-        "difference_px": "difference, px",
-        "torch_ms": "PyTorch, ms",
-        "onnx_ms": "ONNX Runtime, ms",
-        "size_mb": "size, MB",
-        "export_s": "export, s",
-    }
-).round(1)
+made = graphs[graphs["refused"] == ""].drop(columns="refused")
+display(
+    made.assign(difference_px=made["difference_px"].map("{:.1e}".format))
+    .rename(
+        columns={
+            "difference_px": "difference, px",
+            "torch_ms": "PyTorch, ms",
+            "onnx_ms": "ONNX Runtime, ms",
+            "size_mb": "size, MB",
+            "export_s": "export, s",
+        }
+    )
+    .round(1)
+)
+Markdown("\n".join(f"- {reason}" for reason in graphs["refused"] if reason) or "Every one of them could be exported.")
 
 # %% acoustics
 scan = standard_scan(n_beams=acoustics["n_beams"])
@@ -209,6 +215,7 @@ numbers = record(
     "40_speed",
     {
         "machine": here,
+        "recording": recording.cine.recording_id,
         "n_frames": recording.cine.n_frames,
         "n_points": 180,
         "n_repeats": n_repeats,
