@@ -38,6 +38,8 @@ class Fit:
     """Optimiser steps made; 0 for a closed form."""
     seconds: float
     """Wall-clock time of the whole training, all resumed parts together; not for reports, it differs from run to run."""
+    waiting_share: float = 0.0
+    """Share of the time since the start or the last resumption in which training waited for its clips; 0 without a loop."""
 
 
 def split_patients(paths: Sequence[Path], n_validation: int) -> tuple[list[Path], list[Path]]:
@@ -82,7 +84,7 @@ class FitRequest:
     callback: Callback | None = None
     """Called with (steps made, values)."""
     n_workers: int = 1
-    """Processes that share the clips of a step; the result does not depend on it."""
+    """Processes that share the clips of a step, or draw them for a GPU; the result does not depend on it."""
     on_validation: OnValidation | None = None
     """Called with (steps made, validation cine, its tracks), e.g. to draw them."""
 
@@ -163,7 +165,7 @@ def _fit_network(request: FitRequest, train: Callable[..., TrainResult], config:
     if is_main_process():
         shutil.copyfile(result.weights_path, path.with_suffix(".tmp"))
         os.replace(path.with_suffix(".tmp"), path)
-    return Fit(path, result.curve, result.n_steps, result.seconds)
+    return Fit(path, result.curve, result.n_steps, result.seconds, result.waiting_share)
 
 
 def _distribute(settings: Mapping[str, Any], kinds: Sequence[type]) -> list[dict[str, Any]]:

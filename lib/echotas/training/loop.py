@@ -96,6 +96,9 @@ class TrainResult:
     """Wall time over all parts of an interrupted run, validation included."""
     n_steps: int
     """Steps made."""
+    waiting_share: float = math.nan
+    """Share of the time, validation included, that this process waited for clips since it was started or resumed; NaN where nobody
+    measured it."""
 
 
 def learning_rate_at(step: int, config: LoopConfig) -> float:

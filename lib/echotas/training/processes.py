@@ -11,7 +11,14 @@ from torch import nn
 
 from echotas.training.gradients import ClipLoss
 
-__all__ = ["ProcessGroupGradient", "is_main_process", "join_process_group", "process_count", "wait_for_all"]
+__all__ = [
+    "ProcessGroupGradient",
+    "is_main_process",
+    "join_process_group",
+    "own_clips",
+    "process_count",
+    "wait_for_all",
+]
 
 
 def process_count() -> int:
@@ -41,6 +48,11 @@ def wait_for_all() -> None:
         dist.barrier()
 
 
+def own_clips(batch_size: int) -> range:
+    """The clips of each batch that this process takes; it must have joined the others."""
+    return range(dist.get_rank(), batch_size, dist.get_world_size())
+
+
 class ProcessGroupGradient:
     """Mean loss of a batch and its gradient; each process takes its clips of the batch, and all end with the same sum.
 
@@ -64,7 +76,7 @@ class ProcessGroupGradient:
         parameters = list(self._model.parameters())
         total, names = None, None
         self._model.zero_grad(set_to_none=True)
-        for clip in range(dist.get_rank(), self._batch_size, dist.get_world_size()):
+        for clip in own_clips(self._batch_size):
             loss, parts = self._clip_loss(self._model, step, clip)
             loss.backward()
             values = torch.tensor([float(loss.detach()), *parts.values()], dtype=torch.float64)

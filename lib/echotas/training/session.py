@@ -1,8 +1,10 @@
 """A training of any learned tracker: clips by step and seed, gradient over processes, validation on other patients."""
 
 import hashlib
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from contextlib import closing
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -15,13 +17,20 @@ from echotas.records import Tracks
 from echotas.seeds import generator
 from echotas.trackers.base import Tracker
 from echotas.training.augment import AugmentConfig
+from echotas.training.clip_loader import ClipLoader
 from echotas.training.dataset import Clip, ClipConfig, TrainingSequence, draw_clip
 from echotas.training.gradients import BatchGradient, ClipLoss
 from echotas.training.loop import Callback, LoopConfig, TrainingDiverged, TrainResult, run_loop
-from echotas.training.processes import ProcessGroupGradient, is_main_process, join_process_group, process_count
+from echotas.training.processes import (
+    ProcessGroupGradient,
+    is_main_process,
+    join_process_group,
+    own_clips,
+    process_count,
+)
 from echotas.training.synthetic import SyntheticCines
 
-__all__ = ["Learner", "OnValidation", "SessionConfig", "run_session", "validation_tracks"]
+__all__ = ["Learner", "OnValidation", "SessionConfig", "clip_at", "run_session", "validation_tracks"]
 
 OnValidation = Callable[[int, TrainingSequence, Tracks], None]
 """(steps made, validation cine, its tracks), e.g. to draw them."""
@@ -102,7 +111,8 @@ def run_session(
         out_dir: Gets `best.safetensors`, `final.safetensors` and `checkpoint.pt`.
         initial_weights: File that the network's weights come from, where they do; part of the identity of the training.
         callback: Called with (steps made, row of the curve), e.g. to log to MLflow.
-        n_workers: Processes that share the clips of a batch on the CPU; the weights are the same to the bit for any number.
+        n_workers: Processes: on the CPU they share the clips of a batch, for a GPU they draw the coming clips while it computes
+            (each process of torchrun its own). The weights are the same to the bit for any number.
         on_validation: Called with the first validation cine and its tracks at every validation.
         device: Torch device; None: the CPU, under torchrun an own GPU where there is one.
 
@@ -135,20 +145,25 @@ def run_session(
         "validation": _digest(sequences_val),
         "initial": None if initial_weights is None else hashlib.sha256(Path(initial_weights).read_bytes()).hexdigest(),
     }
-    draw = partial(_draw, config, sequences_train, learner.image_size, learner.pixel_mm, learner.with_guess)
-    make_clip_loss = partial(_make_clip_loss, draw, learner.loss, config.mixed_precision)
+    draw = partial(clip_at, config, sequences_train, learner.image_size, learner.pixel_mm, learner.with_guess)
+    on_gpu = chosen.type != "cpu"
+    batch = own_clips(config.batch_size) if shared_run else range(config.batch_size)
+    clips = ClipLoader(draw, batch, config.loop.n_steps, max(n_workers, 1) if on_gpu else 0, chosen.type == "cuda")
+    make_clip_loss = partial(_make_clip_loss, clips, learner.loss, config.mixed_precision)
     main = is_main_process()
     if shared_run:
         gradient = ProcessGroupGradient(learner.network, make_clip_loss, config.batch_size)
     else:
-        workers = n_workers if chosen.type == "cpu" else 1
+        workers = 1 if on_gpu else n_workers
         gradient = BatchGradient(learner.network, make_clip_loss, config.batch_size, workers, config.loop.n_threads)
+    begin = time.perf_counter()
     try:
-        with gradient as gradient_at:
-            return run_loop(
+        with closing(clips), gradient as gradient_at:
+            result = run_loop(
                 learner.network, gradient_at, validate if sequences_val and main else None, learner.save, config.loop, out_dir,
                 fingerprint, callback if main else None, main,
             )  # fmt: skip
+        return replace(result, waiting_share=clips.waited_s / (time.perf_counter() - begin))
     except TrainingDiverged as error:
         path = _save_batch(draw, config.batch_size, error.step, Path(out_dir) / "diverged.npz")
         raise TrainingDiverged(f"{error}; its clips are in {path}", error.step) from error
@@ -165,10 +180,11 @@ def validation_tracks(tracker: Tracker, sequence: TrainingSequence) -> tuple[Tra
     return tracks, float(np.delete(error, sequence.es_frame, axis=0).mean())
 
 
-def _draw(
+def clip_at(
     config: SessionConfig, sequences: Sequence[TrainingSequence], size: tuple[int, int], pixel_mm: float, with_guess: bool,
     step: int, clip: int,
 ) -> Clip:  # fmt: skip
+    """A clip of a training's step, both from 0: the same whenever it is asked for; `size` (height, width) px of `pixel_mm`."""
     weights = np.array(config.clips.length_weights)
     # One length per step, so that no process waits for another.
     length = int(generator(config.seed, "clip length", step).choice(config.clips.lengths, p=weights / weights.sum()))
@@ -177,15 +193,15 @@ def _draw(
 
 
 def _make_clip_loss(
-    draw: Callable[[int, int], Clip],
+    clips: ClipLoader,
     loss: Callable[[nn.Module, Clip], tuple[Tensor, dict[str, float]]],
     mixed_precision: bool,
 ) -> ClipLoss:
-    return partial(_clip_loss, draw, loss, mixed_precision)
+    return partial(_clip_loss, clips, loss, mixed_precision)
 
 
 def _clip_loss(
-    draw: Callable[[int, int], Clip],
+    clips: ClipLoader,
     loss: Callable[[nn.Module, Clip], tuple[Tensor, dict[str, float]]],
     mixed_precision: bool,
     network: nn.Module,
@@ -193,7 +209,8 @@ def _clip_loss(
     clip: int,
 ) -> tuple[Tensor, dict[str, float]]:
     device = next(network.parameters()).device
-    drawn = Clip(*(None if part is None else torch.from_numpy(part)[None].to(device) for part in draw(step, clip)))
+    parts = (None if part is None else torch.as_tensor(part)[None] for part in clips(step, clip))
+    drawn = Clip(*(None if part is None else part.to(device, non_blocking=True) for part in parts))
     with torch.autocast(device.type, torch.bfloat16, enabled=mixed_precision):
         return loss(network, drawn)
 
