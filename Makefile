@@ -43,7 +43,7 @@ install: $(VENV)/.ok ## make .venv with everything in it (the other targets do t
 repro: $(VENV)/.ok ## run what is out of date: the whole benchmark, first time; PROFILE=smoke for a short one
 	@python -m echotas.pipeline.data_guard check
 ifeq ($(PROFILE),laptop)
-	@python -m dvc repro
+	@python -m echotas.pipeline.side_by_side
 	@python -m echotas.pipeline.changes
 else
 	@python -m echotas.pipeline.profiles $(PROFILE)

@@ -23,6 +23,7 @@ import yaml
 
 from echotas.pipeline import paths
 from echotas.pipeline.params import ParamsError, load_params, read_yaml
+from echotas.pipeline.side_by_side import bring_up_to_date
 
 __all__ = ["copy_for", "main", "merged", "outputs_of_stages", "prepare", "reproduce"]
 
@@ -82,10 +83,10 @@ def reproduce(profile: str, root: Path, arguments: Sequence[str] = ()) -> int:
     print(f"profile {profile}: running in {name}", file=sys.stderr)
     environment = os.environ | {"ECHOTAS_PROFILE": profile, "PYTHONPATH": str(copy / "lib")}
     environment.pop("DVC_ROOT", None)
-    done = subprocess.run([sys.executable, "-m", "dvc", "repro", *arguments], cwd=copy, env=environment, check=False)
-    if done.returncode == 0:
+    status = bring_up_to_date(copy, arguments, environment)
+    if status == 0:
         print(f"profile {profile}: reports in {name}/reports, runs: make ui PROFILE={profile}", file=sys.stderr)
-    return done.returncode
+    return status
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
