@@ -154,6 +154,7 @@ def _papermill(
         record_timing=False,
         shutdown_kernel="immediate",
         extra_arguments=["--log-level=CRITICAL"],  # a kernel that is shut down at once complains of the interruption
+        start_timeout=600,  # the first imports after an installation, beside another stage, on a slow disk
         timeout=None,
         config=config,
     )

@@ -87,7 +87,7 @@ _LOOKS = {
     "tas_net": Look("#D55E00", "o", "-"),
     "tas_net_pretrained": Look("#F2B48A", "o", "--"),
     "tas_net_released": Look("#8C2D04", "o", "-"),
-    "pwc_net": Look("#999999", "D", "-"),
+    "pwc_net": Look("#9F8FEF", "D", "-"),
     "cotracker": Look("#AA3377", "o", "-"),
     "cotracker3": Look("#CC79A7", "^", "-"),
     "echotracker": Look("#009E73", "o", "-"),

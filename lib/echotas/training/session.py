@@ -55,7 +55,7 @@ class SessionConfig:
     visibility_weight: float = 1.0
     """Weight of the visibility loss against the position loss in mm, for networks that predict one."""
     n_iterations: int | None = None
-    """Refinements in training and validation; None: as many as the tracker makes in use. A network that makes none ignores it."""
+    """Refinements in training and validation; None: the tracker's own number. A network that makes none ignores it."""
 
     def __post_init__(self) -> None:
         if not (self.n_iterations is None or (isinstance(self.n_iterations, int) and self.n_iterations >= 1)):
