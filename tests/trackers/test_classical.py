@@ -1,14 +1,15 @@
 """Smoothing, lost points, the oracle: what the shared contract does not cover."""
 
 import numpy as np
+import pymust
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.ndimage import map_coordinates
+from scipy.ndimage import map_coordinates, shift
 
 from echotas.records import Mesh
 from echotas.trackers import create
-from echotas.trackers.block_matching import _read_grid
+from echotas.trackers.block_matching import _match, _read_grid
 from echotas.trackers.blocks.patches import crop_box, patch_correlation
 from echotas.trackers.lucas_kanade_mesh import smooth_local_linear
 
@@ -90,6 +91,26 @@ def test_block_matching_reads_a_linear_field_between_its_windows():
     np.testing.assert_allclose(_read_grid(field, x, y, points), 0.1 * points)
     field[:, 0, 0] = np.nan
     assert np.isfinite(_read_grid(field, x, y, np.array([[0.0, 0.0]]))).all()
+
+
+@pytest.mark.parametrize(
+    ("windows", "overlap"), [((20, 20), 50.0), ((32, 16, 8), 50.0), ((24, 12), 75.0), ((10,), 0.0)]
+)
+def test_block_matching_field_is_that_of_pymust(windows, overlap):
+    frames = texture(140, 140)[:, :, None] + np.zeros(2)
+    frames[..., 1] = shift(frames[..., 0], (1.3, -2.2), mode="nearest")
+    frames[:, -20:] = frames[:12, :15] = np.nan
+    parameters = pymust.utils.Param()
+    parameters.winsize, parameters.overlap = np.repeat(np.array(windows)[:, None], 2, axis=1), overlap
+    dx, dy, x, y = pymust.sptrack(frames, parameters)
+    field, centres = _match(np.moveaxis(frames, -1, 0), windows, overlap)
+    np.testing.assert_allclose(field, [dx, dy], atol=1e-6)  # NaN where there it is
+    np.testing.assert_array_equal([centres + 0.5] * 2, [x[0], y[:, 0]])
+
+
+def test_block_matching_of_a_point_where_no_window_fits_leaves_it():
+    tracks = create("block_matching").track(as_cine(translated((1.0, 0.0), 3)), np.zeros((1, 2)), 0)
+    np.testing.assert_array_equal(tracks.points_px, 0)
 
 
 def test_oracle_is_exact_inside_the_mesh_up_to_its_rounding():

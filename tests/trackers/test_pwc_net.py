@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from echotas.trackers.blocks.chained_flow import chain_flow
+from echotas.trackers.blocks.correlation import sample_features
 from echotas.trackers.blocks.cost_volume import cost_volume, warp
 from echotas.trackers.blocks.flow_loss import LEVEL_WEIGHTS, _cell_means, flow_loss, frame_pairs
 from echotas.trackers.pwc_net import PwcNet, PwcNetConfig
@@ -98,6 +99,22 @@ def test_cost_volume_is_the_mean_product_with_the_shifted_map(shift):
     )
 
 
+@pytest.mark.parametrize("size", [(1, 1), (3, 7), (5, 8), (4, 19)])
+@pytest.mark.parametrize("radius", [0, 1, 4])
+def test_cost_volume_at_every_size(size, radius):
+    first, second = noise(2, 3, *size), noise(2, 3, *size, seed=2)
+    height, width = size
+    padded = torch.nn.functional.pad(second, [radius] * 4)
+    side = range(2 * radius + 1)
+    moved = torch.stack([padded[..., y : y + height, x : x + width] for y in side for x in side], dim=1)
+    torch.testing.assert_close(cost_volume(first, second, radius), (first[:, None] * moved).mean(2), atol=1e-12, rtol=0)
+
+
+def test_gradient_of_the_cost_volume():
+    first, second = noise(1, 2, 3, 9).requires_grad_(), noise(1, 2, 3, 9, seed=2).requires_grad_()
+    assert torch.autograd.gradcheck(lambda *maps: cost_volume(*maps, 2), (first, second))
+
+
 def test_cost_peaks_at_the_true_shift():
     features = noise(1, 32, 12, 16)
     moved = features.roll((1, -2), (2, 3))  # (x, y) of everything: -2, 1
@@ -159,8 +176,8 @@ class Moving(PwcNet):
         self.velocity, self.bias = velocity, bias
 
     def both_ways(self, first, second):
-        sign = 1.0 if first.mean() < second.mean() else -1.0  # frames hold their own number
-        flow = self.velocity[None, :, None, None].expand(1, -1, first.shape[-2] // 2, first.shape[-1] // 2)
+        sign = (second - first).mean((1, 2, 3)).sign()[:, None, None, None]  # frames hold their own number
+        flow = self.velocity[None, :, None, None].expand(len(first), -1, first.shape[-2] // 2, first.shape[-1] // 2)
         return sign * flow + self.bias, -sign * flow + self.bias
 
 
@@ -175,6 +192,33 @@ def test_known_motion_is_chained_both_ways(query_frame):
     time = torch.arange(5, dtype=torch.float64)[:, None, None] - query_frame
     torch.testing.assert_close(paths.positions[0], POINTS + time * VELOCITY, atol=1e-12, rtol=0)
     assert paths.disagreement.max() < 1e-12
+
+
+def test_points_given_in_several_frames_are_each_frames_alone():
+    model, frames = small(), noise(2, 7, 1, 16, 24)
+    points, starts = noise(2, 5, 2, seed=3).abs() * 12, [3, 0, 6, 3, 2]
+    with torch.no_grad():
+        together = model(frames, points, starts)
+        for index, start in enumerate(starts):
+            alone = model(frames, points[:, [index]], start)
+            for one, other in zip(together, alone, strict=True):
+                torch.testing.assert_close(one[:, :, [index]], other, atol=1e-9, rtol=0)
+
+
+@pytest.mark.parametrize("composed", [True, False])
+def test_flow_of_a_pair_is_found_once(composed):
+    seen = []
+
+    def flows(first, second):
+        seen.extend(zip(first.mean((1, 2, 3)).tolist(), second.mean((1, 2, 3)).tolist(), strict=True))
+        there = torch.zeros(len(first), 2, 16, 24, dtype=torch.float64)
+        return there, there if composed else None
+
+    frames = torch.arange(9, dtype=torch.float64)[None, :, None, None, None].expand(-1, -1, 1, 16, 24)
+    chain_flow(flows, sample_features, frames, POINTS, [2, 5])
+    ahead, behind = [(t, t + 1) for t in range(2, 8)], [(t, t - 1) for t in range(5, 0, -1)]
+    # With the flow there comes the flow back; without composition each way is a pair of its own.
+    assert seen == (ahead + [(2, 1), (1, 0)] if composed else ahead + behind)
 
 
 def test_a_bias_of_both_directions_cancels_and_is_told():
@@ -325,6 +369,8 @@ def test_pairs_go_both_ways_over_every_gap_that_fits():
         ((1, 2, 1, 16, 16), (1, 2, 3), 0, "points must be"),
         ((1, 2, 1, 16, 16), (1, 2, 2), 2, "query_frame"),
         ((1, 2, 1, 16, 16), (1, 2, 2), -1, "query_frame"),
+        ((1, 2, 1, 16, 16), (1, 2, 2), [0], "query_frame"),
+        ((1, 2, 1, 16, 16), (1, 2, 2), [0, 2], "query_frame"),
     ],
 )
 def test_wrong_shapes_are_refused(frames, points, query_frame, told):

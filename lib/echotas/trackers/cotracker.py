@@ -337,7 +337,7 @@ class CoTrackerTracker(PointNetworkTracker):
         "n_flow_frequencies": 8, "flow_spectrum": "octaves", "width": 96, "n_heads": 4, "n_time_blocks": 3, "n_space_blocks": 3,
         "mlp_ratio": 2.0, "released_columns": False, "head_std": 1e-3,
     }  # fmt: skip
-    iterations = 4
+    iterations, used_iterations = 4, 2  # 0.83 mm with two, 0.84 with four: five templates of as many virtual patients
 
     @classmethod
     def estimates(cls, network: nn.Module, frames: Tensor, query: Tensor, n_iterations: int | None) -> Estimates:

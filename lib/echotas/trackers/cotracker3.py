@@ -309,7 +309,7 @@ class CoTracker3Tracker(PointNetworkTracker):
         "radius": 2, "correlation_hidden": 64, "correlation_width": 32, "width": 96, "n_heads": 4, "n_layers": 2, "n_virtual": 16,
         "image_size": (128, 112), "n_table_frames": 16,
     }  # fmt: skip
-    iterations = 3
+    iterations, used_iterations = 3, 2  # 1.00 mm with two, 1.04 with three: five templates of as many virtual patients
 
     @classmethod
     def estimates(cls, network: nn.Module, frames: Tensor, query: Tensor, n_iterations: int | None) -> Estimates:

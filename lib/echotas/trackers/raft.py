@@ -4,10 +4,8 @@ The network is torchvision's (BSD-3-Clause); only what surrounds it is ours. tor
 PyTorch, and there is none for every build.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -16,7 +14,7 @@ from torch import Tensor, nn
 
 from echotas.trackers.blocks.chained_flow import Chained, chain_flow
 from echotas.trackers.blocks.correlation import sample_features
-from echotas.trackers.blocks.point_network import Estimates, PointNetworkTracker
+from echotas.trackers.blocks.flow_tracker import FlowTracker
 
 __all__ = ["Raft", "RaftConfig", "RaftTracker", "why_not"]
 
@@ -84,9 +82,9 @@ class Raft(nn.Module):
         frames: Float[Tensor, "batch n_frames channels height width"],
         points: Float[Tensor, "batch n_points 2"],
         n_iterations: int = 12,
-        query_frame: int = 0,
+        query_frame: int | Sequence[int] = 0,
     ) -> Chained:
-        """Carry points through a clip, frame by frame, both ways from the query frame; frames scaled to [-1, 1]."""
+        """Carry points through a clip, frame by frame, both ways from the query frame or that of each point; frames scaled to [-1, 1]."""
 
         def flows(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor | None]:
             if not self.config.composed:
@@ -109,7 +107,7 @@ class Raft(nn.Module):
         return [flow[..., :height, :width] for flow in self.raft(*padded, num_flow_updates=n_iterations)]
 
 
-class RaftTracker(PointNetworkTracker):
+class RaftTracker(FlowTracker):
     """RAFT (torchvision): dense flow refined step by step between neighbouring frames, carried along from frame to frame.
 
     A strong flow network of natural video, for comparison with c-PWC-Net, which is the one that was published for echocardiograms; over
@@ -122,32 +120,13 @@ class RaftTracker(PointNetworkTracker):
     """
 
     name = "raft"
-    points_interact = False
     network_class, config_class = Raft, RaftConfig
     small = {"network": "small"}
     iterations = 12
-
-    def __init__(
-        self,
-        weights: str | Path | None = None,
-        n_iterations: int | None = None,
-        config: Mapping[str, Any] | None = None,
-        seed: int = 0,
-        device: str = "cpu",
-    ) -> None:
-        if weights is None and config is None:
-            raise ValueError("raft comes without weights: give weights, or config for random ones")
-        super().__init__(weights, n_iterations, config, seed, device)
+    comes_with_weights = False
 
     @classmethod
-    def estimates(cls, network: nn.Module, frames: Tensor, query: Tensor, n_iterations: int | None) -> Estimates:
-        if not network.training:
-            return Estimates([network(frames, query, n_iterations).positions], None)
-        n_later = frames.shape[1] - 1
-        first = frames[:, :1].expand(-1, n_later, -1, -1, -1).flatten(0, 1)
-        start = query[:, None].expand(-1, n_later, -1, -1)
-        stages = []
-        for flow in network.flows(first, frames[:, 1:].flatten(0, 1), n_iterations):
-            moved = sample_features(flow, start.flatten(0, 1)).unflatten(0, start.shape[:2])
-            stages.append(torch.cat([query[:, None], start + moved], dim=1))
-        return Estimates(stages, None)
+    def refined_flows(
+        cls, network: nn.Module, first: Tensor, second: Tensor, n_iterations: int | None
+    ) -> Iterator[tuple[Tensor, int]]:
+        return ((flow, 1) for flow in network.flows(first, second, n_iterations))

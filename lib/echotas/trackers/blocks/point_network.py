@@ -74,9 +74,13 @@ class PointNetworkTracker(Tracker):
     small: ClassVar[Mapping[str, Any]]
     """Sizes that train on two cores, where they differ from the published ones."""
     iterations: ClassVar[int | None] = None
-    """Refinements in use and in training; None for a network that has none to choose."""
+    """Refinements in training; None for a network that has none to choose."""
+    used_iterations: ClassVar[int | None] = None
+    """Refinements in use where fewer do as well; None: as many as in training."""
     points_interact: ClassVar[bool] = True
-    """Does the path of a point depend on the others asked for? Where not, starts in one frame on one grid are followed in one go."""
+    """Does the path of a point depend on the others asked for? Where not, starts on one grid are followed in one go."""
+    comes_with_weights: ClassVar[bool] = True
+    """Does the package hold weights for it?"""
     darkest: ClassVar[float] = -1.0
     """Grey level 0 as the network sees it; 255 is 1."""
 
@@ -94,12 +98,15 @@ class PointNetworkTracker(Tracker):
             raise ValueError(f"{self.name} has no n_iterations to choose, got {n_iterations}")
         if weights is not None and config is not None:
             raise ValueError("config must be left out when weights are given: the weights file holds it")
+        if weights is None and config is None and not self.comes_with_weights:
+            raise ValueError(f"{self.name} comes without weights: give weights, or config for random ones")
         if config is None:
             self.network, self.grid, self._steps = self.load(released(self.name) if weights is None else weights)
         else:
             self.network, self.grid, self._steps = self.untrained(config, seed), Grid(), 0
         self.network = self.network.to(device).eval().requires_grad_(False)
-        self.n_iterations, self.device = n_iterations or self.iterations, device
+        self.n_iterations = n_iterations or self.used_iterations or self.iterations
+        self.device = device
 
     @classmethod
     def untrained(cls, config: Mapping[str, Any] | None = None, seed: int = 0) -> nn.Module:
@@ -166,39 +173,47 @@ class PointNetworkTracker(Tracker):
         shared = defaultdict(list)
         for index, start in enumerate(starts):
             matrix, size = self.grid_for(cine, start.points_px)
-            shared[start.frame, matrix.tobytes(), size].append(index)
+            shared[matrix.tobytes(), size].append(index)
         paths: dict[int, Paths] = {}
-        for (frame, _, _), together in shared.items():
+        for together in shared.values():
             points = [starts[index].points_px for index in together]
-            found = self._follow_on(cine, np.concatenate(points), frame, self.grid_for(cine, points[0]))
+            frames = np.repeat([starts[index].frame for index in together], [len(part) for part in points])
+            found = self._follow_on(cine, np.concatenate(points), frames, self.grid_for(cine, points[0]))
             ends = np.cumsum([len(part) for part in points])[:-1]
             parts = (np.split(values, ends, axis=1) for values in (found.points_px, found.confidence))
             paths |= {index: Paths(*part) for index, part in zip(together, zip(*parts, strict=True), strict=True)}
         return [paths[index] for index in range(len(starts))]
 
     def _follow(self, cine: Cine, query: np.ndarray, query_frame: int, uv: np.ndarray | None) -> Paths:
-        return self._follow_on(cine, query, query_frame, self.grid_for(cine, query))
+        return self._follow_on(cine, query, np.full(len(query), query_frame), self.grid_for(cine, query))
 
     @torch.no_grad()
     def _follow_on(
-        self, cine: Cine, query: np.ndarray, query_frame: int, grid: tuple[np.ndarray, tuple[int, int]]
+        self, cine: Cine, query: np.ndarray, query_frames: np.ndarray, grid: tuple[np.ndarray, tuple[int, int]]
     ) -> Paths:
         matrix, size = grid
         frames = self.scaled(self.network, torch.from_numpy(resample_frames(cine.frames, matrix, size)).to(self.device))
-        start = torch.from_numpy(move_points(query, matrix)).to(frames)[None]
-        positions = np.repeat(query[None], cine.n_frames, axis=0)
+        start = torch.from_numpy(move_points(query, matrix)).to(frames)
+        moved, confidence = self._paths(frames, start, query_frames)
+        return Paths(move_points(moved, matrix, inverse=True), confidence, None)
+
+    def _paths(self, frames: Tensor, query: Tensor, query_frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Paths (n_frames, n_points, 2), px of the grid, and confidence of points that are given in a frame each."""
+        given = query.double().cpu().numpy()
+        positions = np.repeat(given[None], len(frames), axis=0)
         confidence = np.ones(positions.shape[:2])
-        for used in (np.arange(query_frame, cine.n_frames), np.arange(query_frame, -1, -1)):
-            if len(used) < 2:
-                continue
-            found = self.estimates(self.network, frames[used][None], start, self.n_iterations)
-            moved = found.stages[-1][0].double().cpu().numpy()
-            # What the network makes of the query frame itself, where nothing has moved, is its bias.
-            moved = moved - moved[:1] + start[0].double().cpu().numpy()
-            positions[used] = move_points(moved, matrix, inverse=True)
-            if found.visibility is not None:
-                confidence[used] = found.visibility[0].double().sigmoid().cpu().numpy()
-        return Paths(positions, confidence, None)
+        for query_frame in np.unique(query_frames):
+            of_it = np.flatnonzero(query_frames == query_frame)
+            for used in (np.arange(query_frame, len(frames)), np.arange(query_frame, -1, -1)):
+                if len(used) < 2:
+                    continue
+                found = self.estimates(self.network, frames[used][None], query[of_it][None], self.n_iterations)
+                moved = found.stages[-1][0].double().cpu().numpy()
+                # What the network makes of the query frame itself, where nothing has moved, is its bias.
+                positions[np.ix_(used, of_it)] = moved - moved[:1] + given[of_it]
+                if found.visibility is not None:
+                    confidence[np.ix_(used, of_it)] = found.visibility[0].double().sigmoid().cpu().numpy()
+        return positions, confidence
 
     @classmethod
     def save(
