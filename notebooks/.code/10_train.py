@@ -62,7 +62,7 @@ with Progress(f"train {name}", train["steps"]) as progress:
             validation_picture(cine.frames, cine.mesh_px, tracks, step), f"validation_{step:06d}.png"
         ),
     )
-run.log_metrics({"training_seconds": fitted.seconds}, volatile=True)
+run.log_metrics({"training_seconds": fitted.seconds, "waiting_share": fitted.waiting_share}, volatile=True)
 described = describe(tracker, **fitted_config(tracker, paths.work() / "train" / name))
 display(
     Markdown(
@@ -161,7 +161,7 @@ display(
 # echotas.report.m_mode 2f57ee3ee04ee101
 # echotas.report.movies 1f6c1966584ab946
 # echotas.report.overlay 2943d7feb9d2185a
-# echotas.report.style b8d905ee46bae522
+# echotas.report.style 1f272ada85ef8f3e
 # echotas.report.tables 03a6739a358ecdf5
 # echotas.report.training_curve 915cc0bf37237158
 # echotas.report.validation_picture 05ea9f7952e8bc49
@@ -187,10 +187,10 @@ display(
 # echotas.trackers.blocks.error_head 783efc69c2c19f22
 # echotas.trackers.blocks.fold_free e59879e87e9b5e29
 # echotas.trackers.blocks.patches 12858cb85c29ff21
-# echotas.trackers.blocks.point_network abf87d0763e9a6f5
+# echotas.trackers.blocks.point_network 73475cab375b25d2
 # echotas.trackers.blocks.positions 74c3d031d0065537
 # echotas.trackers.blocks.resampling b9a703b27b456509
-# echotas.trackers.cotracker 5f2ebf515ab8cdcb
+# echotas.trackers.cotracker 2ceb98cea4efe0f0
 # echotas.trackers.lucas_kanade de263d1cfbaa4d48
 # echotas.trackers.lucas_kanade_mesh b5e8bbe53efa929e
 # echotas.trackers.mean_motion cc7726921b2f5a99
@@ -201,14 +201,15 @@ display(
 # echotas.training.augment 04cc2964fcc4cee5
 # echotas.training.calibration b882cb9d3e21a14e
 # echotas.training.checkpoint 77dabd1d7237404f
+# echotas.training.clip_loader 3aba743c9365dd47
 # echotas.training.dataset 3d40f30076bc7f32
-# echotas.training.fit 2e1541956c01a6c0
+# echotas.training.fit 831154f7b4608779
 # echotas.training.gradients 31a97952ce03ae16
-# echotas.training.loop c3a4ff1c1ffaf9cb
+# echotas.training.loop 2c441c147f746d2a
 # echotas.training.losses 1dac9a2333b8cc8d
 # echotas.training.point_networks 8f4f73a17c788c49
-# echotas.training.processes ef28133492edc451
-# echotas.training.session 4f9be4b5641ec813
+# echotas.training.processes a99c34bd79a44cc5
+# echotas.training.session 3da807e66f60f6a4
 # echotas.training.start cb49399ef801a385
 # echotas.training.synthetic d01ebf30c1a731a2
 # echotas.training.tas_net dbb5edd7e9bfdf98

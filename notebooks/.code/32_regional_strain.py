@@ -361,7 +361,7 @@ display(
 # echotas.report.m_mode 2f57ee3ee04ee101
 # echotas.report.movies 1f6c1966584ab946
 # echotas.report.overlay 2943d7feb9d2185a
-# echotas.report.style b8d905ee46bae522
+# echotas.report.style 1f272ada85ef8f3e
 # echotas.report.tables 03a6739a358ecdf5
 # echotas.seeds a6ab06202579f3ce
 # echotas.speckle be0169b9741258f0

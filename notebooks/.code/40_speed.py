@@ -33,6 +33,7 @@ from echotas.evaluation.measurement_speed import time_measurement
 from echotas.evaluation.network_speed import network_speed_table
 from echotas.evaluation.onnx_speed import onnx_speed_table
 from echotas.evaluation.tracker_speed import tracker_speed_table
+from echotas.evaluation.training_speed import clip_waiting_table
 from echotas.geometry import mesh_uv
 from echotas.metrics import measure_ms_per_frame
 from echotas.pipeline import paths, runs
@@ -44,6 +45,7 @@ from echotas.report.acoustic_figures import engine_times
 from echotas.simulation import STRATEGIES, SimulationConfig, simulate_sequence
 from echotas.store import read_recording
 from echotas.trackers import fitted_config
+from echotas.training import load_sequence
 
 # %% setup
 style.apply()
@@ -203,6 +205,15 @@ for strategy in STRATEGIES:
     simulators[strategy] = {"ms_per_frame": speed.median_ms}
 pd.DataFrame(simulators).T.round(1)
 
+# %% loader
+simulated = sorted((paths.work() / "engine" / "S1" / "simulated").glob("*.h5"))
+waiting = clip_waiting_table([load_sequence(path) for path in simulated[:8]], device_ms=(20.0, 50.0, 100.0))
+shares = [name for name in waiting if name.startswith("waiting_")]
+waiting.round(1).assign(**{name: waiting[name].map("{:.0%}".format) for name in shares}).rename(
+    columns={"n_workers": "processes that draw ahead", "clips_per_s": "clips per s"}
+    | {name: f"waiting, device {name.removeprefix('waiting_')} ms a clip" for name in shares}
+)
+
 # %% measure-code
 measured = time_measurement(**measurement)
 Markdown(
@@ -233,6 +244,7 @@ numbers = record(
             row.Index: {"difference_px": row.difference_px, "torch_ms": row.torch_ms, "onnx_ms": row.onnx_ms}
             for row in graphs.itertuples()
         },
+        "waiting_for_clips": {f"{row.pop('n_workers'):.0f} processes": row for row in waiting.to_dict("records")},
         "measurement": measurement | {f"{name}_seconds": value for name, value in measured.items()},
         "acoustics": {
             "n_scatterers": len(reflectivity),
@@ -299,6 +311,7 @@ display(
 # echotas.evaluation.tables aeee5c7f53817500
 # echotas.evaluation.tracker_speed f7e5b49c5e0ec677
 # echotas.evaluation.tracking 44ea7d0dc1aa36fb
+# echotas.evaluation.training_speed 3bfdd5ac342cd9b5
 # echotas.geometry ab018291fd65d448
 # echotas.geometry.contour 7b46f42c5a4ed821
 # echotas.geometry.mesh d5a4de2df81270c7
@@ -350,7 +363,7 @@ display(
 # echotas.report.m_mode 2f57ee3ee04ee101
 # echotas.report.movies 1f6c1966584ab946
 # echotas.report.overlay 2943d7feb9d2185a
-# echotas.report.style b8d905ee46bae522
+# echotas.report.style 1f272ada85ef8f3e
 # echotas.report.tables 03a6739a358ecdf5
 # echotas.seeds a6ab06202579f3ce
 # echotas.simulation aa72e2d541c5f34d
@@ -389,8 +402,9 @@ display(
 # echotas.trackers.blocks.local_correlation 327df3f73b8dbadf
 # echotas.trackers.blocks.matching bd1f144152785658
 # echotas.trackers.blocks.patch_pairs f34669a3c93d33a7
+# echotas.trackers.blocks.patches 12858cb85c29ff21
 # echotas.trackers.blocks.plain_encoder 4e32526896288804
-# echotas.trackers.blocks.point_network abf87d0763e9a6f5
+# echotas.trackers.blocks.point_network 73475cab375b25d2
 # echotas.trackers.blocks.point_queries 3b9338d148c81aaa
 # echotas.trackers.blocks.positions 74c3d031d0065537
 # echotas.trackers.blocks.preactivation 80c6e00b7bc8f7dd
@@ -401,20 +415,37 @@ display(
 # echotas.trackers.blocks.time_mixer 96279ea727bcc63d
 # echotas.trackers.blocks.trajectory_resnet a9f05f5d2b34eaec
 # echotas.trackers.blocks.virtual_points c7bc1b8297e89c1c
-# echotas.trackers.cotracker 5f2ebf515ab8cdcb
-# echotas.trackers.cotracker3 39f62011912f09d2
-# echotas.trackers.echotracker dc46bdbd7196f8fb
+# echotas.trackers.cotracker 2ceb98cea4efe0f0
+# echotas.trackers.cotracker3 23847e2d3e1774b3
+# echotas.trackers.echotracker 22df510c7835ea3b
 # echotas.trackers.echotracker2 7f714c8a0bde6094
 # echotas.trackers.locotrack e4a3a8f9911b9df3
 # echotas.trackers.lucas_kanade de263d1cfbaa4d48
 # echotas.trackers.lucas_kanade_mesh b5e8bbe53efa929e
+# echotas.trackers.mean_motion cc7726921b2f5a99
 # echotas.trackers.myotracker 65cfc41b1eb8abf3
 # echotas.trackers.onnx_export be095990307ae24e
-# echotas.trackers.pips_plus_plus c6586521020f481f
+# echotas.trackers.pips_plus_plus ee2ec3838157e4c5
 # echotas.trackers.pretrained f9cbe4a33983c583
 # echotas.trackers.registry fd86bde453f89800
 # echotas.trackers.specknet 1e033e5bb3879060
 # echotas.trackers.tas_net 8e2343733c548e61
+# echotas.training 34d98ad12c641fdd
+# echotas.training.augment 04cc2964fcc4cee5
+# echotas.training.calibration b882cb9d3e21a14e
+# echotas.training.checkpoint 77dabd1d7237404f
+# echotas.training.clip_loader 3aba743c9365dd47
+# echotas.training.dataset 3d40f30076bc7f32
+# echotas.training.fit 831154f7b4608779
+# echotas.training.gradients 31a97952ce03ae16
+# echotas.training.loop 2c441c147f746d2a
+# echotas.training.losses 1dac9a2333b8cc8d
+# echotas.training.point_networks 8f4f73a17c788c49
+# echotas.training.processes a99c34bd79a44cc5
+# echotas.training.session 3da807e66f60f6a4
+# echotas.training.start cb49399ef801a385
+# echotas.training.synthetic d01ebf30c1a731a2
+# echotas.training.tas_net dbb5edd7e9bfdf98
 # echotas/trackers/pretrained/cotracker3_released.safetensors fd6b5a2f51b2069f
 # echotas/trackers/pretrained/cotracker_released.safetensors 3e4a99585eb77da8
 # echotas/trackers/pretrained/echotracker2_released.safetensors c69d390ff6f385e8

@@ -106,7 +106,7 @@ display(
 # echotas.report.movies 1f6c1966584ab946
 # echotas.report.overlay 2943d7feb9d2185a
 # echotas.report.scatter d20ee3979e743a17
-# echotas.report.style b8d905ee46bae522
+# echotas.report.style 1f272ada85ef8f3e
 # echotas.report.tables 03a6739a358ecdf5
 # echotas.seeds a6ab06202579f3ce
 # echotas.store 5a064a9e61efd47e
