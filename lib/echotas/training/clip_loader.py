@@ -91,6 +91,5 @@ class _Drawn(Dataset):
 
 
 def _start_worker(number: int) -> None:
-    cv2.setNumThreads(
-        0
-    )  # a forked process does not have the threads that OpenCV thinks it has, and would wait for them
+    # A forked process does not have the threads that OpenCV thinks it has, and would wait for them.
+    cv2.setNumThreads(0)
