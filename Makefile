@@ -74,7 +74,7 @@ bench: $(VENV)/.ok ## measure times on this machine (40_speed), after make repro
 	  .work/notebooks/40_speed.ipynb -s mesh -s simulation -s trackers -s untrained -s train_runs -p n_repeats 3 \
 	  -p acoustics '{n_beams: 128, per_wavelength2: 5.0, n_scatterers_elevation: 800000, pymust_counts: [2000, 8000]}' \
 	  -p measurement '{n_recordings: 1478, n_trackers: 10, n_resamples: 5000}' -p networks '{n_repeats: 1, size: 256}' \
-	  -p exported '[tas_net_released, pips_plus_plus, cotracker, cotracker3, locotrack, echotracker, echotracker2, myotracker, specknet]'
+	  -p exported '[tas_net_released, pwc_net, pips_plus_plus, cotracker, cotracker3, locotrack, echotracker, echotracker2, myotracker, specknet]'
 	@cd $(COPY) && PYTHONPATH=lib python -m echotas.pipeline.notebooks weave notebooks/40_speed.ipynb \
 	  .work/notebooks/40_speed.ipynb reports/40_speed.ipynb
 

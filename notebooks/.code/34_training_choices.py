@@ -210,7 +210,7 @@ display(
 # echotas.training.augment 04cc2964fcc4cee5
 # echotas.training.calibration b882cb9d3e21a14e
 # echotas.training.checkpoint 77dabd1d7237404f
-# echotas.training.clip_loader 3aba743c9365dd47
+# echotas.training.clip_loader b1a471fde54b9fb6
 # echotas.training.dataset 3d40f30076bc7f32
 # echotas.training.fit 831154f7b4608779
 # echotas.training.gradients 31a97952ce03ae16
