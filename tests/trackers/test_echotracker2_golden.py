@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from echotas.trackers.blocks.joint_attention import listed_neighbours, nearest_neighbours, past_future_bias
-from echotas.trackers.blocks.patch_pairs import patches_around
 from echotas.trackers.blocks.temporal_shift import NeighbourFrames, pad_same
 from echotas.trackers.echotracker import EchoTracks
 from echotas.trackers.echotracker2 import UNITS, EchoTracker2, EchoTracker2Config, step_octaves
@@ -88,8 +87,7 @@ def test_maps_match(case):
 
 @pytest.mark.parametrize("level", range(len(UNITS)))
 def test_encoders_of_the_correlation_match(case, level):
-    # Recorded with the cells of the track first; ours has those of the query first.
-    correlation = case.tensor("cmd_in").permute(0, 3, 4, 1, 2)
+    correlation = case.tensor("cmd_in").flatten(3, 4).flatten(1, 2)
     case.check(f"cmd{level}_out", case.network.pair_encoders[level](correlation))
 
 
@@ -220,17 +218,6 @@ def test_steps_are_zero_at_the_ends():
     assert columns[:, 0].tolist() == [-0.5, -0.25, 0] and columns[:, 2].tolist() == [0, 0.5, 0.25]
     torch.testing.assert_close(columns[:, 8:12], (2 * columns[:, :4]).sin())
     torch.testing.assert_close(columns[:, 12:16], columns[:, :4].cos())
-
-
-def test_patches_count_cells_from_the_corner():
-    maps = torch.arange(12, dtype=torch.float64).reshape(1, 1, 3, 4)
-    centre = torch.tensor([[[1.5, 1.5], [0.5, 0.5]]], dtype=torch.float64)
-    zeros, border = (
-        patches_around(maps, centre, 3, padding)[0, 0].round(decimals=9) for padding in ("zeros", "border")
-    )
-    assert zeros[0].tolist() == border[0].tolist() == [0, 1, 2, 4, 5, 6, 8, 9, 10]
-    assert zeros[1].tolist() == [0, 0, 0, 0, 0, 1, 0, 4, 5]
-    assert border[1].tolist() == [0, 0, 1, 0, 0, 1, 4, 4, 5]
 
 
 @pytest.mark.parametrize(

@@ -184,7 +184,10 @@ def test_windows_sampled_first_equal_windows_of_the_whole_product():
     templates = torch.randn(2, 4, 3, 6, dtype=torch.float64)
     points = torch.rand(2, 4, 2, dtype=torch.float64) * 16 - 2
     each = [correlation_windows(pyramid, templates[:, :, index], points, radius=2) for index in range(3)]
-    torch.testing.assert_close(window_correlations(pyramid, templates, points, radius=2), torch.cat(each, dim=-1))
+    found = window_correlations(
+        [level[None] for level in pyramid], templates.transpose(0, 1)[None], points[None], radius=2
+    )
+    torch.testing.assert_close(found[0].transpose(0, 1), torch.cat(each, dim=-1))
 
 
 def test_last_step_is_repeated():

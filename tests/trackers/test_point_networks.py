@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from echotas.records import Cine
-from echotas.trackers.blocks.point_network import Grid
+from echotas.trackers.blocks.point_network import Estimates, Grid
 from echotas.trackers.cotracker3 import CoTracker3Tracker
 from echotas.trackers.myotracker import MyoTrackerTracker
 from echotas.trackers.registry import PEERS, class_of
@@ -55,6 +55,26 @@ def test_weights_file_brings_sizes_grid_and_steps_back(peer, moving, tmp_path):
     assert again.n_steps == 12 and again.grid == Grid(pixel_mm=0.8) and again.n_parameters == tracker.n_parameters
     for one, other in zip(tracker.network.parameters(), again.network.parameters(), strict=True):
         assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize("first_pixel", [0.0, 0.5])
+def test_points_are_given_and_taken_as_the_network_counts_pixels(first_pixel, moving, monkeypatch):
+    """A network that answers the centre of the first pixel of its grid, wherever it has that."""
+    tracker, given = SpeckNetTracker(config={}), []
+    tracker.grid = Grid(first_pixel=first_pixel)
+
+    def answer(network, frames, query, n_iterations):
+        given.append(query.clone())
+        stay = torch.full_like(query, first_pixel)[:, None].repeat(1, frames.shape[1], 1, 1)
+        stay[:, 0] = query
+        return Estimates([stay], None)
+
+    monkeypatch.setattr(tracker, "estimates", answer)
+    found = tracker.track(moving, QUERY, 2).points_px
+    matrix, _ = tracker.grid_for(moving, QUERY)
+    np.testing.assert_allclose(given[0][0], QUERY @ matrix[:, :2].T + matrix[:, 2] + first_pixel, atol=1e-4)
+    corner = np.linalg.inv(matrix[:, :2]) @ -matrix[:, 2]
+    np.testing.assert_allclose(found[[0, 1, 3, 4]], np.broadcast_to(corner, (4, *QUERY.shape)), atol=1e-4)
 
 
 def test_exception_foreign_or_missing_weights_are_refused(tmp_path):

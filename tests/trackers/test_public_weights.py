@@ -48,7 +48,10 @@ def test_every_public_tensor_finds_its_place(name, wrap, tmp_path):
         save_file({f"module.{key}": value for key, value in tensors.items()}, path := tmp_path / "w.safetensors")
     else:
         torch.save({"model": tensors} if wrap == "model" else tensors, path := tmp_path / "w.pth")
-    network = load_public_weights(name, path).network
+    tracker = load_public_weights(name, path)
+    network = tracker.network
+    from_edge = name in ("locotrack_base", "locotrack_small", "echotracker2", "specknet")
+    assert tracker.grid.first_pixel == (0.5 if from_edge else 0)
     assert sum(p.numel() for p in network.parameters()) == sum(value.numel() for value in tensors.values())
     total = sum(float(value.double().sum()) for value in tensors.values())
     assert sum(float(p.double().sum()) for p in network.parameters()) == pytest.approx(total, rel=1e-6, abs=1e-3)

@@ -115,14 +115,14 @@ class FastModel:
             # Beam b sees the rows from rows_per_beam * b on: overlapping windows of the same memory.
             seen = rows.as_strided((n_beams, n_offsets, stride), (plan.rows_per_beam * stride, stride, 1))
             kernels[..., low:high] = torch.bmm(coef, seen).reshape(n_beams, plan.rank, n_frames, high - low)
-        out = _convolve(kernels.permute(2, 0, 1, 3).flatten(0, 1), self._axial, n_taps)
+        out = _convolve(kernels.permute(2, 0, 1, 3), self._axial, n_taps)
         first = plan.n_front + plan.half_window
         return out[:, first : first + plan.scan.n_ranges].reshape(n_frames, n_beams, -1).cpu().numpy()
 
     def _filter_elevation(self, grid: torch.Tensor) -> torch.Tensor:
         """Apply each term's axial filter and sum the terms, complex64 (n_frames, n_rows, n_columns)."""
         n_frames, n_rows, n_columns, _ = grid.shape
-        out = _convolve(grid.flatten(0, 1).transpose(1, 2), self._lens, self._lens_taps)
+        out = _convolve(grid.transpose(2, 3), self._lens, self._lens_taps)
         half = self._lens_taps // 2
         return out[:, half : half + n_columns].reshape(n_frames, n_rows, n_columns)
 
@@ -209,17 +209,19 @@ def _convolution(kernels: np.ndarray) -> torch.Tensor:
 
 
 def _convolve(
-    signals: Complex[torch.Tensor, "m n_kernels n_columns"], matrices: torch.Tensor, n_taps: int
-) -> Complex[torch.Tensor, "m n"]:
+    signals: Complex[torch.Tensor, "a b n_kernels n_columns"], matrices: torch.Tensor, n_taps: int
+) -> Complex[torch.Tensor, "a*b n"]:
     """Sum over the kernels of each signal convolved with its kernel; at least n_columns + n_taps - 1 samples."""
-    n_signals, n_kernels, n_columns = signals.shape
-    n_pieces, size = len(matrices), COLUMNS_PER_PIECE
-    pieces = torch.zeros((n_pieces, n_signals, n_kernels, size), dtype=signals.dtype, device=signals.device)
+    *shape, n_columns = signals.shape
+    n_signals, n_pieces, size = shape[0] * shape[1], len(matrices), COLUMNS_PER_PIECE
+    # Straight from the signals, however they lie in memory, to pieces: this is bound by memory.
+    pieces = torch.empty((n_pieces, *shape, size), dtype=signals.dtype, device=signals.device)
     whole = n_columns // size
-    pieces[:whole] = signals[..., : whole * size].unflatten(-1, (whole, size)).permute(2, 0, 1, 3)
+    pieces[:whole] = signals[..., : whole * size].unflatten(-1, (whole, size)).movedim(-2, 0)
     if whole < n_pieces:
-        pieces[-1, ..., : n_columns - whole * size] = signals[..., whole * size :]
-    parts = torch.bmm(pieces.flatten(2), matrices)  # (n_pieces, n_signals, size + n_taps - 1)
+        rest = n_columns - whole * size
+        pieces[-1, ..., :rest], pieces[-1, ..., rest:] = signals[..., whole * size :], 0
+    parts = torch.bmm(pieces.reshape(n_pieces, n_signals, -1), matrices)  # (n_pieces, n_signals, size + n_taps - 1)
     n_steps = -(-parts.shape[-1] // size)
     out = torch.zeros((n_signals, n_pieces + n_steps, size), dtype=signals.dtype, device=signals.device)
     for step in range(n_steps):

@@ -29,7 +29,7 @@ from echotas.pipeline.parallel import map_items
 from echotas.simulation import SimulationConfig
 from echotas.simulation.config import STRATEGIES
 from echotas.trackers.pretrained import TAS_NET_SMALL
-from echotas.trackers.tas_net import N_ITERATIONS, load_weights, save_weights
+from echotas.trackers.tas_net import load_weights, save_weights
 from echotas.training.calibration import calibrate
 from echotas.training.dataset import load_sequence
 from echotas.training.fit import fit, split_patients
@@ -156,7 +156,7 @@ def release(
     # Simulated cines are easier than those that no strategy has touched, and the weights were chosen on the validation cines:
     # errors are measured on templates themselves, of patients who were in nothing.
     others = sorted(set((folder / "templates").glob("*.h5")) - set(templates))
-    calibrate(network, [load_sequence(path) for path in others], N_ITERATIONS)
+    calibrate(network, [load_sequence(path) for path in others])
     card = {
         "licence": "Apache-2.0",
         "data": f"{len(training)} simulated cines of {n_patients - n_validation} virtual template patients, seed {SEED}, in each of "

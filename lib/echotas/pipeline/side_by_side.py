@@ -36,13 +36,20 @@ def phases(params: Mapping[str, Any]) -> list[list[list[str]]]:
     first = ["default_data", "data.dvc", "code", "mask_motion"]
     learned = ["engine", "weave_engine", "train", "weave_train", "track_trained", "weave_track_trained"]
     data = ["strategies", "weave@02_strategies", "cohort", "weave@00_cohort", "acoustics", "weave@01_acoustics"]
-    measured = ["30_motion", "32_regional_strain"], ["31_global_strain"]
+    measured = [_with_reports("30_motion", "32_regional_strain"), _with_reports("31_global_strain")]
+    reported = [[*_with_reports("50_leaderboard"), "readme"], _with_reports("90_your_cine")]
     return [
         [first],
         # The longest chain first, the quickest rows (controls and classical trackers, which are listed first) last.
         [learned, data, *reversed(rows)],
-        [[target for name in chain for target in (name[3:], f"weave@{name}")] for chain in measured],
+        measured,
+        reported,
     ]
+
+
+def _with_reports(*notebooks: str) -> list[str]:
+    """Targets of notebooks and of their reports."""
+    return [target for name in notebooks for target in (name[3:], f"weave@{name}")]
 
 
 def bring_up_to_date(root: Path, targets: Sequence[str] = (), environment: Mapping[str, str] | None = None) -> int:

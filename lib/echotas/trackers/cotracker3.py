@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from echotas.trackers.blocks.correlation import feature_pyramid
 from echotas.trackers.blocks.encoder import ResidualEncoder
-from echotas.trackers.blocks.feature_patches import patch_products, patches_in_frames, sample_patches
+from echotas.trackers.blocks.feature_patches import patch_products, query_patches
 from echotas.trackers.blocks.point_network import Estimates, PointNetworkTracker, queries
 from echotas.trackers.blocks.point_queries import check_queries
 from echotas.trackers.blocks.positions import time_table
@@ -212,7 +212,8 @@ class CoTracker3(nn.Module):
         """Patches (batch, n_points, cells, c) of every level around queries (frame, x, y), px, each in its own frame."""
         frame, start = queries[..., 0].long(), queries[..., 1:] / self.config.stride
         return [
-            patches_in_frames(maps, frame, start / 2**level, self.config.radius) for level, maps in enumerate(pyramid)
+            query_patches(maps, frame, start / 2**level, self.config.radius, x_slow=True)
+            for level, maps in enumerate(pyramid)
         ]
 
     def products(
@@ -221,11 +222,11 @@ class CoTracker3(nn.Module):
         support: list[Tensor],
         positions: Float[Tensor, "batch n_frames n_points 2"],
         level: int,
-    ) -> Float[Tensor, "batch n_frames n_points n_products"]:
-        """Dot products of the patches of one level around positions (cells of the finest) with the support."""
-        points = positions.flatten(0, 1) / 2**level
-        patches = sample_patches(pyramid[level].flatten(0, 1), points, self.config.radius)
-        return patch_products(patches.unflatten(0, positions.shape[:2]), support[level])
+    ) -> Float[Tensor, "batch n_points n_frames n_products"]:
+        """Dot products of the patches of one level around positions (cells of the finest) with the support, whose cells are
+        the fast axis."""
+        points, around = positions / 2**level, support[level][:, :, None]
+        return patch_products(pyramid[level], points, around, self.config.radius, "edge", x_slow=True).flatten(-2)
 
     def tokens(
         self, pyramid: list[Tensor], support: list[Tensor], state: Estimate
@@ -241,8 +242,9 @@ class CoTracker3(nn.Module):
             for level in range(self.config.n_levels)
         ]
         steps = step_sincos(self._steps(state.positions), self.config.n_step_octaves)
-        token = torch.cat([state.visibility[..., None], state.confidence[..., None], *correlation, steps], dim=-1)
-        return token.transpose(1, 2) + self.time_encoding(token.shape[1], token)
+        logits = torch.stack([state.visibility, state.confidence], dim=-1)
+        token = torch.cat([logits.transpose(1, 2), *correlation, steps.transpose(1, 2)], dim=-1)
+        return token + self.time_encoding(token.shape[2], token)
 
     def update(
         self, tokens: Float[Tensor, "batch n_points n_frames columns"]

@@ -157,7 +157,8 @@ class EchoTracker(nn.Module):
         # Everything about the query is read once, where the coarse path passes its frame.
         anchor = at_query_frame(positions.detach(), start_frame) / self.config.fine_stride
         template = features_at(fine, start_frame, anchor)
-        pyramid = feature_pyramid(fine.flatten(0, 1), self.config.n_levels)
+        levels = feature_pyramid(fine.flatten(0, 1), self.config.n_levels)
+        pyramid = [level.unflatten(0, fine.shape[:2]) for level in levels]
         for _ in range(n_iterations):
             positions = self._refine(pyramid, change, template, anchor, positions.detach())
             stages.append(positions)
@@ -204,11 +205,10 @@ class EchoTracker(nn.Module):
         batch, n_frames = positions.shape[:2]
         cells = positions / c.fine_stride
         time = torch.arange(n_frames, device=positions.device)
-        here = sample_features(pyramid[0], cells.flatten(0, 1)).unflatten(0, (batch, n_frames))
+        here = sample_features(pyramid[0].flatten(0, 1), cells.flatten(0, 1)).unflatten(0, (batch, n_frames))
         moving = [here[:, (time - age).clamp(min=0)] for age in TEMPLATE_AGES]
-        templates = torch.stack([template[:, None].expand_as(here), *moving], dim=3)
-        columns = window_correlations(pyramid, templates.flatten(0, 1), cells.flatten(0, 1), c.radius)
-        columns = columns.unflatten(0, (batch, n_frames)).transpose(1, 2)  # (batch, n_points, n_frames, columns)
+        templates = torch.stack([template[:, None].expand_as(here), *moving], dim=3).transpose(1, 2)
+        columns = window_correlations(pyramid, templates, cells, c.radius)
         return (cells + self._change(self.fine_net, self.mix(columns), change, cells, anchor)) * c.fine_stride
 
     def _change(

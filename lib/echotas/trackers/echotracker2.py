@@ -7,9 +7,10 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from echotas.trackers.blocks.feature_patches import patch_products, query_patches
 from echotas.trackers.blocks.iteration_loss import iteration_loss
 from echotas.trackers.blocks.joint_attention import JointTransformer, listed_neighbours, nearest_neighbours
-from echotas.trackers.blocks.patch_pairs import PairEncoder, pair_correlation, patches_around, patches_at
+from echotas.trackers.blocks.pair_encoder import PairEncoder
 from echotas.trackers.blocks.point_network import Estimates, PointNetworkTracker, queries
 from echotas.trackers.blocks.point_queries import check_queries
 from echotas.trackers.blocks.temporal_shift import ShiftedEncoder
@@ -129,8 +130,10 @@ class EchoTracker2(nn.Module):
         self.config = config
         c = config
         self.encoder = ShiftedEncoder(c.in_channels, c.encoder_widths, c.n_encoder_blocks, c.neighbour_frames)
+        layers = list(zip(c.pair_kernels, c.pair_widths, strict=True))
         self.pair_encoders = nn.ModuleList(
-            PairEncoder(c.patch_size, c.pair_widths, c.pair_kernels, c.pair_group_width) for _ in UNITS
+            PairEncoder(c.patch_size, [(kernel, 2, width) for kernel, width in layers], c.pair_group_width)
+            for _ in UNITS
         )
         self.transformer = JointTransformer(
             c.token_width, c.head_width, c.width, c.n_heads, c.n_layers, c.mlp_ratio, c.point_attention, c.head_std
@@ -198,7 +201,8 @@ class EchoTracker2(nn.Module):
         start_frame, start = queries[..., 0].long(), queries[..., 1:]
         width_height = start.new_tensor([size[1], size[0]])
         supports = [
-            patches_at(level, start_frame, _cells(start, level, size), self.config.patch_size) for level in maps
+            query_patches(level, start_frame, _cells(start, level, size), self.config.patch_size // 2)[:, :, None]
+            for level in maps
         ]
         neighbours = self._neighbours(start)
         unit = 1.0
@@ -222,11 +226,10 @@ class EchoTracker2(nn.Module):
         columns = []
         for level, support, encoder in zip(maps, supports, self.pair_encoders, strict=True):
             parts = []
-            for some, given in zip(positions.split(at_once, 2), support.split(at_once, 2), strict=True):
-                place = _cells(some, level, size).flatten(0, 1)
-                patches = patches_around(level.flatten(0, 1), place, self.config.patch_size, "zeros")
-                pairs = pair_correlation(given, patches.unflatten(0, positions.shape[:2]))
-                parts.append(encoder(pairs.flatten(0, 2)).unflatten(0, pairs.shape[:3]))
+            for some, given in zip(positions.split(at_once, 2), support.split(at_once, 1), strict=True):
+                parts.append(
+                    encoder(patch_products(level, _cells(some, level, size), given, self.config.patch_size // 2))
+                )
             columns.append(torch.cat(parts, dim=1))
         return torch.cat(columns, dim=-1)
 
@@ -277,8 +280,8 @@ def _unit_length(maps: Float[Tensor, "*batch c h w"]) -> Float[Tensor, "*batch c
 
 
 def _cells(points: Tensor, level: Tensor, size: tuple[int, int]) -> Tensor:
-    """Points in px to cells of a level."""
-    return points * points.new_tensor([level.shape[-1] / size[1], level.shape[-2] / size[0]])
+    """Points in px to cells of a level, the centre of the first one at 0."""
+    return points * points.new_tensor([level.shape[-1] / size[1], level.shape[-2] / size[0]]) - 0.5
 
 
 class EchoTracker2Tracker(PointNetworkTracker):

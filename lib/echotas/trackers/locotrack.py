@@ -11,8 +11,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from echotas.trackers.blocks.local_correlation import PairEncoder, pair_correlation, query_patches
+from echotas.trackers.blocks.feature_patches import patch_products, query_patches
 from echotas.trackers.blocks.matching import Match, Matcher
+from echotas.trackers.blocks.pair_encoder import PairEncoder
 from echotas.trackers.blocks.point_network import Estimates, PointNetworkTracker, queries
 from echotas.trackers.blocks.point_queries import check_queries
 from echotas.trackers.blocks.preactivation import PreActivationEncoder, unit_length
@@ -136,7 +137,9 @@ class LocoTrack(nn.Module):
         c = config
         self.encoder = PreActivationEncoder(c.in_channels, c.stem_width, c.group_widths, GROUP_STRIDES, c.n_blocks)
         self.matcher = Matcher(c.temperature, c.peak_radius)
-        self.pair_encoders = nn.ModuleList(PairEncoder(c.radius, c.pair_layers, c.norm_channels) for _ in LEVELS)
+        self.pair_encoders = nn.ModuleList(
+            PairEncoder(2 * c.radius + 1, c.pair_layers, c.norm_channels) for _ in LEVELS
+        )
         self.mixer = TimeMixer(c.token_width, 4 + c.spare_outputs, c.width, c.n_heads, c.n_layers, c.mlp_ratio)
 
     def forward(
@@ -206,7 +209,7 @@ class LocoTrack(nn.Module):
     ) -> list[Float[Tensor, "batch n_points cells _c"]]:
         """Features of each level around the queries, row by row; outside the image its edge."""
         return [
-            query_patches(level, frame, start / stride, self.config.radius)
+            query_patches(level, frame, start / stride - 0.5, self.config.radius)
             for level, (_, stride) in zip(levels, LEVELS, strict=True)
         ]
 
@@ -246,8 +249,8 @@ class LocoTrack(nn.Module):
         """Columns: occlusion and large-error logits, correlation at strides 4, 8 and 2, motion and its encoding."""
         columns = [stage.occlusion[..., None], stage.large_error[..., None]]
         for level, around, encoder, (_, stride) in zip(levels, support, self.pair_encoders, LEVELS, strict=True):
-            pairs = pair_correlation(level, around, stage.positions / stride, self.config.radius)
-            columns.append(encoder(pairs))
+            pairs = patch_products(level, stage.positions / stride - 0.5, around[:, :, None], self.config.radius)
+            columns.append(encoder(pairs).transpose(1, 2))
         height, width = (size * LEVELS[0][1] for size in levels[0].shape[-2:])
         columns.append(degree_sincos(motion(stage.positions, (width, height)), self.config.n_degrees))
         return torch.cat(columns, dim=-1)

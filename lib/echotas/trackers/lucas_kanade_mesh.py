@@ -55,9 +55,17 @@ def smooth_local_linear(
     Returns:
         Smoothed values. Where the neighbours lie on a line (or a point is alone), the slope across is taken as zero.
     """
-    offset = (points[None] - points[:, None]) / sigma  # (at, from, 2)
-    kernel = np.exp(-0.5 * (offset**2).sum(-1)) * weights
-    basis = np.concatenate([np.ones((*kernel.shape, 1)), offset], axis=-1)
-    weighted = (kernel[..., None] * basis).swapaxes(1, 2)  # (at, basis, from)
-    normal, target = weighted @ basis, weighted @ values
+    place = (points - points.mean(0)) / sigma
+    x, y = place.T
+    kernel = np.exp(-0.5 * (np.subtract.outer(x, x) ** 2 + np.subtract.outer(y, y) ** 2)) * weights
+    # Sums about one origin, moved to each point: one matrix product instead of a basis for every pair of points.
+    moments = kernel @ np.column_stack([np.ones_like(x), x, y, x * x, x * y, y * y])
+    one, sx, sy, sxx, sxy, syy = moments.T
+    normal = np.empty((len(x), 3, 3))
+    normal[:, 0, 0], normal[:, 0, 1], normal[:, 0, 2] = one, sx - x * one, sy - y * one
+    normal[:, 1, 1], normal[:, 2, 2] = sxx - x * (2 * sx - x * one), syy - y * (2 * sy - y * one)
+    normal[:, 1, 2] = sxy - x * sy - y * sx + x * y * one
+    normal[:, 1, 0], normal[:, 2, 0], normal[:, 2, 1] = normal[:, 0, 1], normal[:, 0, 2], normal[:, 1, 2]
+    whole, along_x, along_y = (kernel @ part for part in (values, x[:, None] * values, y[:, None] * values))
+    target = np.stack([whole, along_x - x[:, None] * whole, along_y - y[:, None] * whole], axis=1)
     return (np.linalg.pinv(normal, rcond=1e-10, hermitian=True) @ target)[:, 0]

@@ -70,6 +70,7 @@ def network_inputs(
     frames = torch.from_numpy(resample_frames(cine.frames[clip], matrix, size))
     given = {"query": move_points(query, matrix)[None]}
     if isinstance(tracker, PointNetworkTracker):
+        given = {"query": given["query"] + tracker.grid.first_pixel}
         given |= {"frames": tracker.scaled(tracker.network, frames)[None].numpy()}
     else:
         if uv is None:
@@ -159,6 +160,7 @@ def _card(tracker: Tracker) -> dict[str, Any]:
     return {
         "echotas_tracker": tracker.name,
         "pixel_mm": grid.pixel_mm,
+        "first_pixel": getattr(grid, "first_pixel", 0.0),
         "training_steps": tracker.n_steps,
         "n_iterations": tracker.n_iterations,
         "use": "research only, no medical device",

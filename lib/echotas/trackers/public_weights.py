@@ -4,6 +4,7 @@ No public weights come with this project: those of CoTracker and MyoTracker are 
 them loads their own copy here.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,6 +28,7 @@ class _Network(NamedTuple):
     names: public_names.Names
     config: str = ""  # class method of the configuration that gives the published size; its defaults if empty
     tables: tuple[str, ...] = ()  # public tensors that are computed tables: ours makes them itself
+    first_pixel: float = 0.0  # of its grid
 
 
 _NETWORKS = {
@@ -34,10 +36,10 @@ _NETWORKS = {
     "cotracker3": _Network("cotracker3", public_names.COTRACKER3, tables=("time_emb",)),
     "myotracker": _Network("myotracker", public_names.MYOTRACKER),
     "echotracker": _Network("echotracker", public_names.ECHOTRACKER),
-    "echotracker2": _Network("echotracker2", public_names.ECHOTRACKER2),
-    "locotrack_base": _Network("locotrack", public_names.LOCOTRACK),
-    "locotrack_small": _Network("locotrack", public_names.LOCOTRACK, config="small"),
-    "specknet": _Network("specknet", public_names.SPECKNET),
+    "echotracker2": _Network("echotracker2", public_names.ECHOTRACKER2, first_pixel=0.5),
+    "locotrack_base": _Network("locotrack", public_names.LOCOTRACK, first_pixel=0.5),
+    "locotrack_small": _Network("locotrack", public_names.LOCOTRACK, config="small", first_pixel=0.5),
+    "specknet": _Network("specknet", public_names.SPECKNET, first_pixel=0.5),
     "pips_plus_plus": _Network("pips_plus_plus", public_names.PIPS_PLUS_PLUS),
     "raft_small": _Network("raft", public_names.RAFT, config="small"),
     "raft_large": _Network("raft", public_names.RAFT),
@@ -52,7 +54,7 @@ def public_networks() -> tuple[str, ...]:
 def load_public_weights(name: str, path: str | Path) -> PointNetworkTracker:
     """Tracker around a network of the published size with the weights of a public checkpoint.
 
-    The network itself is its `network`; it sees cines on `PUBLISHED_GRID`.
+    The network itself is its `network`; it sees cines on `PUBLISHED_GRID`, counted from where its own px start.
 
     Args:
         name: One of `public_networks()`.
@@ -81,7 +83,8 @@ def load_public_weights(name: str, path: str | Path) -> PointNetworkTracker:
         told = "; ".join(f"{len(keys)} {what}: {_few(keys)}" for what, keys in problems if keys)
         raise ValueError(f"{path}: these are not the weights of {name} ({told})")
     network.load_state_dict({key: value.to(torch.float32) for key, value in given.items()})
-    return member.from_network(network.eval().requires_grad_(False), PUBLISHED_GRID)
+    grid = replace(PUBLISHED_GRID, first_pixel=known.first_pixel)
+    return member.from_network(network.eval().requires_grad_(False), grid)
 
 
 def _few(keys: list[str], most: int = 5) -> str:

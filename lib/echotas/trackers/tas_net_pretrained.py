@@ -12,11 +12,11 @@ class TasNetPretrainedTracker(TasNetTracker):
     The difference to `tas_net` is what the simulation strategies and the data engine have added.
 
     Args:
-        n_iterations: Refinements per window.
+        n_iterations: As of `tas_net`.
         device: Where to compute.
     """
 
     name = "tas_net_pretrained"
 
-    def __init__(self, n_iterations: int = 3, device: str = "cpu") -> None:
+    def __init__(self, n_iterations: int | None = None, device: str = "cpu") -> None:
         super().__init__(TAS_NET_SMALL, n_iterations=n_iterations, device=device)

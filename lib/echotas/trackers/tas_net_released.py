@@ -1,7 +1,7 @@
 """TAS-Net with the weights that come with the package: to be used, not to be trained."""
 
 from echotas.trackers.pretrained import TAS_NET_RELEASED
-from echotas.trackers.tas_net import N_ITERATIONS, TasNetTracker
+from echotas.trackers.tas_net import SMOOTHING_MM, TasNetTracker
 
 __all__ = ["TasNetReleasedTracker"]
 
@@ -14,12 +14,13 @@ class TasNetReleasedTracker(TasNetTracker):
     trained and how long.
 
     Args:
-        n_iterations: Refinements per window.
-        smoothing_mm: As of `tas_net`.
+        n_iterations, smoothing_mm: As of `tas_net`.
         device: Where to compute.
     """
 
     name = "tas_net_released"
 
-    def __init__(self, n_iterations: int = N_ITERATIONS, smoothing_mm: float = 4.0, device: str = "cpu") -> None:
+    def __init__(
+        self, n_iterations: int | None = None, smoothing_mm: float = SMOOTHING_MM, device: str = "cpu"
+    ) -> None:
         super().__init__(TAS_NET_RELEASED, n_iterations=n_iterations, smoothing_mm=smoothing_mm, device=device)

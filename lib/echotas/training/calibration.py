@@ -71,14 +71,16 @@ def _strain(points_mm: np.ndarray, line: TrackedLine, weights: np.ndarray) -> np
     return 100 * (lengths[:, line.es_frame] / lengths[:, line.ed_frame] - 1)
 
 
-def calibrate(model: TasNet, sequences: Iterable[TrainingSequence], n_iterations: int) -> tuple[float, float]:
+def calibrate(
+    model: TasNet, sequences: Iterable[TrainingSequence], n_iterations: int | None = None
+) -> tuple[float, float]:
     """Set `error_scale` and `error_length` of a network from held-out cines, tracked as by default; returns both.
 
     Args:
         model: With an error head; in evaluation mode while this runs.
         sequences: Cines of patients that it was not trained on; one whose end-systole is its end-diastole says nothing of
             strain and is passed over. With none left the head is taken at its word.
-        n_iterations: Refinements per window.
+        n_iterations: Refinements per window; None for the network's own number.
     """
     with torch.no_grad():
         model.error_scale.fill_(1.0)

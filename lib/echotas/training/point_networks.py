@@ -81,7 +81,7 @@ def train_point_network(
         network,
         grid.image_size,
         grid.pixel_mm,
-        partial(_loss, tracker, n_iterations, config.visibility_weight, grid.pixel_mm),
+        partial(_loss, tracker, n_iterations, config.visibility_weight, grid),
         lambda: tracker.from_network(network, grid, n_iterations),
         lambda path: tracker.save(network, path, grid, steps),
     )
@@ -94,13 +94,14 @@ def _loss(
     tracker: type[PointNetworkTracker],
     n_iterations: int | None,
     visibility_weight: float,
-    pixel_mm: float,
+    grid: Grid,
     network: nn.Module,
     clip: Clip,
 ) -> tuple[Tensor, dict[str, float]]:
     frames = tracker.scaled(network, clip.frames)
-    found = tracker.estimates(network, frames, clip.points_px[:, 0].to(frames), n_iterations)
+    points = clip.points_px + grid.first_pixel
+    found = tracker.estimates(network, frames, points[:, 0].to(frames), n_iterations)
     with torch.autocast(frames.device.type, enabled=False):
-        position, visibility = point_losses(found, clip.points_px, clip.correlation, pixel_mm)
+        position, visibility = point_losses(found, points, clip.correlation, grid.pixel_mm)
         parts = {"position_mm": float(position.detach()), "visibility": float(visibility.detach())}
         return position + visibility_weight * visibility, parts

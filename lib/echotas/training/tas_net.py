@@ -62,7 +62,7 @@ def train(
     torch.manual_seed(torch_seed(config.seed, "initial weights"))
     model = load_weights(initial_weights, config.model) if initial_weights is not None else TasNet(config.model)
     model.n_steps += config.loop.n_steps
-    n_iterations = config.n_iterations or N_ITERATIONS
+    n_iterations = config.n_iterations or N_ITERATIONS[config.model.begin_with]
     learner = Learner(
         model,
         config.model.image_size,

@@ -1,55 +1,120 @@
-"""Patches of features around points, and their products with patches around the same points elsewhere (CoTracker3)."""
+"""Square patches of features around points, and their products with vectors of the points: CoTracker3, LocoTrack, EchoTrackers.
 
-from functools import partial
+All cells of a patch lie equally far from whole cells of the map. So whole cells are read, one more along each side, and blended
+once with one weight per axis; products are taken first and blended afterwards, which is the same and less to blend.
+"""
+
+from typing import Literal, NamedTuple
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from echotas.trackers.blocks.point_queries import at_own_frame
 
-__all__ = ["patch_products", "patches_in_frames", "sample_patches"]
+__all__ = ["Outside", "patch_products", "query_patches"]
+
+Outside = Literal["zeros", "edge"]
+"""What lies outside a map."""
 
 
-def sample_patches(
-    maps: Float[Tensor, "n_maps c h w"], points: Float[Tensor, "n_maps n_points 2"], radius: int
-) -> Float[Tensor, "n_maps n_points cells c"]:
-    """Features in a square window of whole-cell offsets around each point, bilinear; outside the map its edge.
-
-    Args:
-        maps: One map per group of points.
-        points: (x, y) in cells of these maps.
-        radius: Window radius, cells.
-
-    Returns:
-        (2 radius + 1)**2 cells per point; the x offset is the slow axis, the y offset the fast one.
-    """
-    height, breadth = maps.shape[-2:]
-    side = torch.arange(-radius, radius + 1, dtype=points.dtype, device=points.device)
-    offsets = torch.stack(torch.meshgrid(side, side, indexing="ij"), dim=-1).flatten(0, 1)  # x slow
-    size = torch.tensor([max(breadth - 1, 1), max(height - 1, 1)], dtype=points.dtype, device=points.device)
-    grid = 2 * (points[:, :, None] + offsets) / size - 1
-    values = F.grid_sample(maps, grid, mode="bilinear", padding_mode="border", align_corners=True)
-    return values.permute(0, 2, 3, 1)
-
-
-def patches_in_frames(
+def query_patches(
     maps: Float[Tensor, "batch n_frames c h w"],
-    frames: Int[Tensor, "batch n_points"],
+    frame: Int[Tensor, "batch n_points"],
     points: Float[Tensor, "batch n_points 2"],
     radius: int,
+    x_slow: bool = False,
 ) -> Float[Tensor, "batch n_points cells c"]:
-    """Patches around points that are each given in a frame of their own; cells as in `sample_patches`."""
-    return at_own_frame(partial(sample_patches, radius=radius), maps, frames, points)
+    """Bilinear features around points that are each given in a frame of their own; outside the map its edge.
+
+    Args:
+        maps: Feature maps.
+        frame: Frame of each point.
+        points: (x, y) in cells, the centre of the first one at 0.
+        radius: Cells from the point to the last of its (2 radius + 1)**2 cells along an axis.
+        x_slow: Cells of one x after the other, instead of row by row.
+    """
+
+    def read(of_frame: Tensor, points: Tensor) -> Tensor:
+        corners = _corners(points[:, :, None], of_frame.shape[-2:], radius, "edge", x_slow)
+        return _blend(_features(of_frame[:, None], corners), corners)[:, :, 0]
+
+    return at_own_frame(read, maps, frame, points)
 
 
 def patch_products(
-    patches: Float[Tensor, "batch n_frames n_points cells c"], support: Float[Tensor, "batch n_points cells_there c"]
-) -> Float[Tensor, "batch n_frames n_points columns"]:
-    """Dot products of every cell of a patch with every cell of the point's support, without scale.
+    maps: Float[Tensor, "batch n_frames c h w"],
+    points: Float[Tensor, "batch n_frames n_points 2"],
+    vectors: Float[Tensor, "batch n_points n_frames_or_1 n_vectors c"],
+    radius: int,
+    outside: Outside = "zeros",
+    x_slow: bool = False,
+) -> Float[Tensor, "batch n_points n_frames cells n_vectors"]:
+    """Dot products of every cell around a point, in every frame, with vectors of that point; arguments as in `query_patches`.
 
-    Returns:
-        cells * cells_there columns; the cell of the patch is the slow axis, that of the support the fast one.
+    Args:
+        vectors: The same for all frames, or for each its own.
+        outside: What lies outside the map: zeros or its edge.
     """
-    return torch.matmul(patches, support[:, None].transpose(-2, -1)).flatten(-2)
+    corners = _corners(points.transpose(1, 2), maps.shape[-2:], radius, outside, x_slow)
+    features = _features(maps, corners)
+    transposed = vectors.transpose(-1, -2)
+    if vectors.shape[2] == 1:
+        # One product for a point, not one for each of its frames.
+        found = (features.flatten(2, 3) @ transposed[:, :, 0]).unflatten(2, features.shape[2:4])
+    else:
+        found = features @ transposed
+    return _blend(found, corners)
+
+
+class _Corners(NamedTuple):
+    """Whole cells around patches, and how much each counts; `side` is 2 radius + 1, of an axis or of both."""
+
+    cell: Int[Tensor, "batch n_points n_frames side_and_1_squared"]
+    """Index into the cells of a map, row by row."""
+    slow: tuple[Float[Tensor, "batch n_points n_frames _side"], Float[Tensor, "batch n_points n_frames _side"]]
+    """Weights of the cells before and after, along the slow axis."""
+    fast: tuple[Float[Tensor, "batch n_points n_frames _side"], Float[Tensor, "batch n_points n_frames _side"]]
+    """The same along the fast axis."""
+
+
+def _corners(points: Tensor, size: tuple[int, int], radius: int, outside: Outside, x_slow: bool) -> _Corners:
+    """Of points (batch, n_points, n_frames, 2) in maps of this (height, width)."""
+    height, width = size
+    x, *x_weights = _axis(points[..., 0], width, radius, outside)
+    y, *y_weights = _axis(points[..., 1], height, radius, outside)
+    if x_slow:
+        return _Corners((x[..., :, None] + width * y[..., None, :]).flatten(-2), tuple(x_weights), tuple(y_weights))
+    return _Corners((width * y[..., :, None] + x[..., None, :]).flatten(-2), tuple(y_weights), tuple(x_weights))
+
+
+def _axis(place: Tensor, size: int, radius: int, outside: Outside) -> tuple[Tensor, Tensor, Tensor]:
+    """Whole cells along an axis, one more than a patch has, and the weights of those before and after each of its cells."""
+    low = place.floor()
+    index = low.long()[..., None] + torch.arange(-radius, radius + 2, device=place.device)
+    inside = index.clamp(0, size - 1)
+    after = (place - low)[..., None]
+    before = 1 - after
+    if outside == "zeros":
+        counts = (index == inside).to(place)
+        before, after = before * counts[..., :-1], after * counts[..., 1:]
+    return inside, before, after
+
+
+def _features(maps: Float[Tensor, "batch n_frames c h w"], corners: _Corners) -> Tensor:
+    """Features (batch, n_points, n_frames, (side + 1)**2, c) of the whole cells."""
+    batch, n_frames, width, *size = maps.shape
+    rows = maps.permute(0, 1, 3, 4, 2).reshape(-1, width)
+    first = torch.arange(batch * n_frames, device=maps.device).reshape(batch, 1, n_frames, 1) * (size[0] * size[1])
+    index = first + corners.cell
+    return rows.index_select(0, index.flatten()).unflatten(0, index.shape)
+
+
+def _blend(values: Tensor, corners: _Corners) -> Tensor:
+    """Values (batch, n_points, n_frames, (side + 1)**2, k) of whole cells to those of the patch (..., side**2, k)."""
+    side = round(values.shape[-2] ** 0.5)
+    values = values.unflatten(-2, (side, side))
+    before, after = (weight[..., None, None] for weight in corners.slow)
+    values = torch.addcmul(values[..., :-1, :, :] * before, values[..., 1:, :, :], after)
+    before, after = (weight[..., None, :, None] for weight in corners.fast)
+    return torch.addcmul(values[..., :-1, :] * before, values[..., 1:, :], after).flatten(-3, -2)

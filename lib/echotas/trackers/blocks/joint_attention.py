@@ -55,8 +55,9 @@ class JointTransformer(nn.Module):
         """Updates of all tokens; `neighbours` says which points (last axis) a point (axis before) attends to."""
         x = self.embed(tokens)
         bias = past_future_bias(tokens.shape[2], self.n_heads).to(x)
+        among = torch.zeros_like(neighbours, dtype=x.dtype).masked_fill(~neighbours, -torch.inf)
         for layer in self.layers:
-            x = layer(x, bias, neighbours)
+            x = layer(x, bias, among)
         return self.head(self.norm(x))
 
 
@@ -72,11 +73,11 @@ class _Layer(nn.Module):
         self.expand = nn.Linear(width, int(mlp_ratio * width))
         self.contract = nn.Linear(int(mlp_ratio * width), width)
 
-    def forward(self, x: Tensor, bias: Tensor, neighbours: Tensor) -> Tensor:
+    def forward(self, x: Tensor, bias: Tensor, among: Tensor) -> Tensor:
         y = self.norm1(x)
-        change = self.time(y, bias)
+        change = self.time(y, bias[None])
         if self.points is not None:
-            change = change + self.points(y.transpose(1, 2), neighbours[:, None, None]).transpose(1, 2)
+            change = change + self.points(y.transpose(1, 2), among[:, None]).transpose(1, 2)
         x = x + change
         return x + self.contract(F.gelu(self.expand(self.norm2(x))))
 
@@ -90,13 +91,17 @@ class _Attention(nn.Module):
         self.query, self.key, self.value, self.out = (nn.Linear(width, width) for _ in range(4))
 
     def forward(
-        self, x: Float[Tensor, "batch rows length width"], mask: Tensor
+        self, x: Float[Tensor, "batch rows length width"], bias: Float[Tensor, "batch_or_1 heads_or_1 length length"]
     ) -> Float[Tensor, "batch rows length width"]:
+        rows = x.shape[:2]
         heads = (
-            part(x).unflatten(-1, (self.n_heads, -1)).transpose(2, 3) for part in (self.query, self.key, self.value)
+            part(x).flatten(0, 1).unflatten(-1, (self.n_heads, -1)).transpose(1, 2)
+            for part in (self.query, self.key, self.value)
         )
-        attended = F.scaled_dot_product_attention(*heads, attn_mask=mask)
-        return self.out(attended.transpose(2, 3).flatten(-2))
+        # PyTorch's fused attention takes one axis for everything before the heads.
+        bias = bias if len(bias) == 1 else bias.repeat_interleave(rows[1], 0)
+        attended = F.scaled_dot_product_attention(*heads, attn_mask=bias)
+        return self.out(attended.transpose(1, 2).flatten(-2)).unflatten(0, rows)
 
 
 def past_future_bias(n_frames: int, n_heads: int) -> Float[Tensor, "n_heads n_frames n_frames"]:

@@ -1,5 +1,6 @@
 """First estimate of a track, frame by frame: where the feature of the query is found again (TAPIR, LocoTrack)."""
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -46,32 +47,44 @@ class Matcher(nn.Module):
         coarse_query: Float[Tensor, "batch n_points c_coarse"],
     ) -> Match:
         """Matches of the query features in all frames."""
-        costs = [
-            torch.einsum("btchw,bnc->btnhw", maps, query)
-            for maps, query in ((coarse, coarse_query), (fine, fine_query))
-        ]
-        shape = costs[0].shape[:3]
         size = tuple(fine.shape[-2:])
-        resized = F.interpolate(costs[0].flatten(0, 1), size, mode="bilinear", align_corners=False)
-        stacked = torch.stack([resized.flatten(0, 1), costs[1].flatten(0, 2)], dim=1)
-        fused = self.fuse(stacked)[:, 0]
-        heat = (self.temperature * fused.flatten(1)).softmax(-1).unflatten(1, size)
-        summary = torch.cat([stacked.mean((-2, -1)), stacked.amax((-2, -1)), stacked.amin((-2, -1))], dim=-1)
-        return Match(
-            peak_position(heat, self.radius).unflatten(0, shape),
-            self.judge(summary).unflatten(0, shape),
-            heat.unflatten(0, shape),
+        resized = F.interpolate(coarse.flatten(0, 1), size, mode="bilinear", align_corners=False)
+        levels = [(resized.unflatten(0, coarse.shape[:2]), coarse_query), (fine, fine_query)]
+        costs = [_cosines(maps, query) for maps, query in levels]
+        # The convolution too goes through features, channel by channel, once for all points instead of once for each.
+        fused = sum(_cosines(self._filtered(maps, index), query) for index, (maps, query) in enumerate(levels))
+        heat = (self.temperature * (fused + self.fuse.bias)).softmax(-1)
+        summary = (
+            [cost.mean(-1) for cost in costs] + [cost.amax(-1) for cost in costs] + [cost.amin(-1) for cost in costs]
         )
+        maps = heat.unflatten(-1, size)
+        positions = peak_position(maps.flatten(0, 2), self.radius).unflatten(0, heat.shape[:3])
+        return Match(positions, self.judge(torch.stack(summary, dim=-1)), maps)
+
+    def _filtered(self, maps: Tensor, index: int) -> Tensor:
+        """Every channel of the maps of one level convolved with the weights for that level."""
+        channels = maps.shape[2]
+        kernel = self.fuse.weight[:, index : index + 1].expand(channels, -1, -1, -1)
+        found = F.conv2d(maps.flatten(0, 1), kernel, padding=kernel.shape[-1] // 2, groups=channels)
+        return found.unflatten(0, maps.shape[:2])
+
+
+def _cosines(
+    maps: Float[Tensor, "batch n_frames c h w"], query: Float[Tensor, "batch n_points c"]
+) -> Float[Tensor, "batch n_frames n_points cells"]:
+    return query[:, None] @ maps.flatten(3)
 
 
 def peak_position(heatmaps: Float[Tensor, "n_maps h w"], radius: float) -> Float[Tensor, "n_maps 2"]:
     """Mean cell centre (x, y), weighted by the map within `radius` (exclusive) of its maximum; the edge of the map at 0."""
     height, width = heatmaps.shape[1:]
-    y = torch.arange(height, dtype=heatmaps.dtype, device=heatmaps.device) + 0.5
-    x = torch.arange(width, dtype=heatmaps.dtype, device=heatmaps.device) + 0.5
-    best = heatmaps.flatten(1).argmax(-1)
-    dy = y[None, :, None] - y[best // width][:, None, None]
-    dx = x[None, None, :] - x[best % width][:, None, None]
-    weight = heatmaps * (dx.square() + dy.square() < radius**2)
-    total = weight.sum((-2, -1)).clamp(min=1e-12)
-    return torch.stack([(weight.sum(-2) * x).sum(-1), (weight.sum(-1) * y).sum(-1)], dim=-1) / total[:, None]
+    reach = math.ceil(radius)
+    side = torch.arange(-reach, reach + 1, device=heatmaps.device)
+    near = side.square()[:, None] + side.square() < radius**2
+    dy, dx = (offset[near] for offset in torch.meshgrid(side, side, indexing="ij"))
+    best = heatmaps.flatten(1).argmax(-1)[:, None]
+    y, x = best // width + dy, best % width + dx
+    inside = (y >= 0) & (y < height) & (x >= 0) & (x < width)
+    weight = heatmaps.flatten(1).gather(1, y.clamp(0, height - 1) * width + x.clamp(0, width - 1)) * inside
+    centre = torch.stack([x, y], dim=-1).to(heatmaps) + 0.5
+    return (weight[..., None] * centre).sum(1) / weight.sum(1).clamp(min=1e-12)[:, None]

@@ -39,11 +39,15 @@ class Grid:
     """Height and width, px; grown for points that do not fit."""
     margin_mm: float = 12.0
     """Least distance of the query from the border."""
+    first_pixel: float = 0.0
+    """Where the network has the centre of the first pixel: 0, or 0.5 if it counts from the pixel's edge."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "image_size", tuple(self.image_size))
         if not self.pixel_mm > 0 or not self.margin_mm >= 0:
             raise ValueError(f"pixel_mm must be positive and margin_mm >= 0, got {self.pixel_mm} and {self.margin_mm}")
+        if self.first_pixel not in (0.0, 0.5):
+            raise ValueError(f"first_pixel must be 0 or 0.5, got {self.first_pixel}")
         if len(self.image_size) != 2 or any(size < 64 or size % 16 for size in self.image_size):
             raise ValueError(f"image_size must be two multiples of 16, at least 64 px, got {self.image_size}")
 
@@ -193,9 +197,9 @@ class PointNetworkTracker(Tracker):
     ) -> Paths:
         matrix, size = grid
         frames = self.scaled(self.network, torch.from_numpy(resample_frames(cine.frames, matrix, size)).to(self.device))
-        start = torch.from_numpy(move_points(query, matrix)).to(frames)
+        start = torch.from_numpy(move_points(query, matrix) + self.grid.first_pixel).to(frames)
         moved, confidence = self._paths(frames, start, query_frames)
-        return Paths(move_points(moved, matrix, inverse=True), confidence, None)
+        return Paths(move_points(moved - self.grid.first_pixel, matrix, inverse=True), confidence, None)
 
     def _paths(self, frames: Tensor, query: Tensor, query_frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Paths (n_frames, n_points, 2), px of the grid, and confidence of points that are given in a frame each."""

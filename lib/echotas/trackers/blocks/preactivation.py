@@ -14,11 +14,13 @@ class SameConv2d(nn.Conv2d):
     """Convolution whose output has ceil(size / stride) cells: zeros all around, an odd one at the right and bottom."""
 
     def forward(self, x: Float[Tensor, "n_maps channels height width"]) -> Float[Tensor, "n_maps c h w"]:
-        pads = []
-        for size, kernel, stride in zip(x.shape[:-3:-1], self.kernel_size[::-1], self.stride[::-1], strict=True):
-            missing = max((-(-size // stride) - 1) * stride + kernel - size, 0)
-            pads += [missing // 2, missing - missing // 2]
-        return super().forward(F.pad(x, pads))
+        missing = [
+            max((-(-size // stride) - 1) * stride + kernel - size, 0)
+            for size, kernel, stride in zip(x.shape[-2:], self.kernel_size, self.stride, strict=True)
+        ]
+        before, odd = [total // 2 for total in missing], [total % 2 for total in missing]
+        x = F.pad(x, (0, odd[1], 0, odd[0])) if any(odd) else x
+        return F.conv2d(x, self.weight, self.bias, self.stride, before)
 
 
 class PreActivationEncoder(nn.Module):

@@ -8,6 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from echotas.trackers.blocks.correlation import sample_features
+from echotas.trackers.blocks.feature_patches import patch_products
 from echotas.trackers.blocks.point_queries import at_own_frame
 
 __all__ = ["features_at", "map_correlation", "window_correlations"]
@@ -41,15 +42,15 @@ def map_correlation(
 
 
 def window_correlations(
-    pyramid: Sequence[Float[Tensor, "n_maps c _h _w"]],
-    templates: Float[Tensor, "n_maps n_points n_templates c"],
-    points: Float[Tensor, "n_maps n_points 2"],
+    pyramid: Sequence[Float[Tensor, "batch n_frames c _h _w"]],
+    templates: Float[Tensor, "batch n_points n_frames n_templates c"],
+    points: Float[Tensor, "batch n_frames n_points 2"],
     radius: int,
-) -> Float[Tensor, "n_maps n_points columns"]:
+) -> Float[Tensor, "batch n_points n_frames columns"]:
     """Scaled dot products of every template of a point with the maps around the point, bilinear, zero outside.
 
-    Each template gives what `correlation_windows` gives. There the product with the whole map is sampled; here features are
-    sampled first, once for all templates, which costs far less where maps are fine and points few.
+    Each template gives what `correlation_windows` gives. There the product with the whole map is sampled; here features are read
+    first, once for all templates, which costs far less where maps are fine and points few.
 
     Args:
         pyramid: Maps, finest first.
@@ -61,14 +62,9 @@ def window_correlations(
         Template by template, levels finest first, the x offset slow and the y offset fast;
         n_templates * n_levels * (2 radius + 1)**2 columns.
     """
-    side = torch.arange(-radius, radius + 1, dtype=points.dtype, device=points.device)
-    offsets = torch.stack(torch.meshgrid(side, side, indexing="ij"), dim=-1).flatten(0, 1)  # x slow
     scaled = templates / templates.shape[-1] ** 0.5
-    columns = []
-    for level, maps in enumerate(pyramid):
-        height, breadth = maps.shape[-2:]
-        place = points[:, :, None] / 2**level + offsets
-        size = torch.tensor([max(breadth - 1, 1), max(height - 1, 1)], dtype=points.dtype, device=points.device)
-        window = F.grid_sample(maps, 2 * place / size - 1, mode="bilinear", padding_mode="zeros", align_corners=True)
-        columns.append(torch.einsum("mnkc,mcnw->mnkw", scaled, window))
-    return torch.cat(columns, dim=-1).flatten(2)
+    columns = [
+        patch_products(maps, points / 2**level, scaled, radius, x_slow=True).transpose(-1, -2)
+        for level, maps in enumerate(pyramid)
+    ]
+    return torch.cat(columns, dim=-1).flatten(-2)

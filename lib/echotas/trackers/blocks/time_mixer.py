@@ -38,7 +38,7 @@ class TimeMixer(nn.Module):
 
     def forward(self, tokens: Float[Tensor, "n_rows n_frames in_width"]) -> Float[Tensor, "n_rows n_frames out_width"]:
         """Updates of all tokens."""
-        bias = fading_bias(tokens.shape[1], self.n_heads).to(tokens)
+        bias = fading_bias(tokens.shape[1], self.n_heads).to(tokens)[None]  # four axes, for PyTorch's fused attention
         x = self.embed(tokens)
         for layer in self.layers:
             x = layer(x, bias)
@@ -61,7 +61,7 @@ class TimeLayer(nn.Module):
         self.contract = nn.Linear(int(mlp_ratio * width), width)
 
     def forward(
-        self, x: Float[Tensor, "n_rows n_frames width"], bias: Float[Tensor, "n_heads n_frames n_frames"]
+        self, x: Float[Tensor, "n_rows n_frames width"], bias: Float[Tensor, "1 n_heads n_frames n_frames"]
     ) -> Float[Tensor, "n_rows n_frames width"]:
         normed = self.norm_attention(x)
         query, key, value = (
