@@ -1,14 +1,7 @@
 """What several acoustics tests need: one scatterer in its place, a relative difference, and PyMUST."""
 
-import warnings
-
 import numpy as np
-
-with warnings.catch_warnings():
-    # PyMUST's docstrings hold invalid escapes, which Python reports when it compiles them for the first time.
-    warnings.simplefilter("ignore", DeprecationWarning)
-    warnings.simplefilter("ignore", SyntaxWarning)
-    import pymust
+import pymust
 
 __all__ = ["at", "pymust", "relative_l2"]
 

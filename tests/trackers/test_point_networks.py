@@ -63,7 +63,7 @@ def test_points_are_given_and_taken_as_the_network_counts_pixels(first_pixel, mo
     tracker, given = SpeckNetTracker(config={}), []
     tracker.grid = Grid(first_pixel=first_pixel)
 
-    def answer(network, frames, query, n_iterations):
+    def answer(network, frames, query, n_iterations, features):
         given.append(query.clone())
         stay = torch.full_like(query, first_pixel)[:, None].repeat(1, frames.shape[1], 1, 1)
         stay[:, 0] = query

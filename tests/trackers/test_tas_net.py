@@ -197,4 +197,5 @@ def test_a_cine_moved_by_three_pixels_gives_tracks_moved_by_three_pixels():
     query, cine = horseshoe().reshape(-1, 2), translated((1.0, 0.5), 8, size=160)
     here = TasNetTracker().track(as_cine(cine[:, 10:140, 10:140]), query, 2, mesh_uv())
     there = TasNetTracker().track(as_cine(cine[:, 10:140, 7:137]), query + [3, 0], 2, mesh_uv())
-    np.testing.assert_allclose(there.points_px, here.points_px + [3, 0], atol=0.1)
+    # The network's grid starts at whole multiples of 8 of its px: it does not move with the points.
+    np.testing.assert_allclose(there.points_px, here.points_px + [3, 0], atol=0.2)

@@ -119,7 +119,7 @@ def _simulate(path: Path, out: Path, *, strategy_of: dict[Path, str], **settings
 
 
 def release(
-    out: str | Path, folder: str | Path, *, n_patients: int = 40, n_validation: int = 4, n_calibration: int = 8,
+    out: str | Path, folder: str | Path, *, n_patients: int = 40, n_validation: int = 4, n_calibration: int = 24,
     rounds: Sequence[Round] = ROUNDS, n_workers: int = 1,
 ) -> Path:  # fmt: skip
     """Make the data, train, and write the weights of the last round with the lowest validation error.

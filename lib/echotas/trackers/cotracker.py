@@ -331,6 +331,7 @@ class CoTrackerTracker(PointNetworkTracker):
     """
 
     name = "cotracker"
+    encodes_each_frame = True
     network_class, config_class = CoTracker, CoTrackerConfig
     small = {
         "in_channels": 1, "stem_width": 16, "stage_widths": (16, 24, 32, 32), "fuse_width": 32, "feature_width": 32,
@@ -340,9 +341,12 @@ class CoTrackerTracker(PointNetworkTracker):
     iterations, used_iterations = 4, 2  # 0.83 mm with two, 0.84 with four: five templates of as many virtual patients
 
     @classmethod
-    def estimates(cls, network: nn.Module, frames: Tensor, query: Tensor, n_iterations: int | None) -> Estimates:
+    def estimates(
+        cls, network: nn.Module, frames: Tensor, query: Tensor, n_iterations: int | None, features: Tensor | None = None
+    ) -> Estimates:
         stride = network.config.stride
-        features = network.encode(frames.flatten(0, 1)).unflatten(0, frames.shape[:2])
+        if features is None:
+            features = network.encode(frames.flatten(0, 1)).unflatten(0, frames.shape[:2])
         found = network.follow(features, 0, query / stride, n_iterations)
         stages = [
             _in_turn([window.positions[stage] for window in found.windows]) * stride for stage in range(n_iterations)

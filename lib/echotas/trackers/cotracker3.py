@@ -152,6 +152,7 @@ class CoTracker3(nn.Module):
         frames: Float[Tensor, "batch n_frames channels height width"],
         queries: Float[Tensor, "batch n_points 3"],
         n_iterations: int = 4,
+        features: Float[Tensor, "batch n_frames c h w"] | None = None,
     ) -> Tracked:
         """Follow points through whole cines.
 
@@ -160,6 +161,7 @@ class CoTracker3(nn.Module):
                 cells of every level but the last (32 px at the published size).
             queries: (frame, x, y) of each point: a whole frame number, then px of the frames.
             n_iterations: Refinements, >= 1; 4 in training, 6 in the public predictor.
+            features: Of the frames, from `encode`, if known.
 
         Returns:
             Positions in px and logits of every point in every frame, those before its query frame included. Nothing holds a
@@ -169,7 +171,8 @@ class CoTracker3(nn.Module):
             ValueError: A shape, a query frame or `n_iterations` is out of range.
         """
         self._check(frames, queries, n_iterations)
-        features = self.encode(frames.flatten(0, 1)).unflatten(0, frames.shape[:2])
+        if features is None:
+            features = self.encode(frames.flatten(0, 1)).unflatten(0, frames.shape[:2])
         return self.follow(features, queries, n_iterations)
 
     def encode(self, frames: Float[Tensor, "n_frames channels height width"]) -> Float[Tensor, "n_frames c h w"]:
@@ -305,6 +308,7 @@ class CoTracker3Tracker(PointNetworkTracker):
     """
 
     name = "cotracker3"
+    encodes_each_frame = True
     network_class, config_class = CoTracker3, CoTracker3Config
     small = {
         "in_channels": 1, "stem_width": 16, "stage_widths": (16, 24, 32, 32), "fuse_width": 32, "feature_width": 32, "n_levels": 3,
@@ -314,6 +318,8 @@ class CoTracker3Tracker(PointNetworkTracker):
     iterations, used_iterations = 3, 2  # 1.00 mm with two, 1.04 with three: five templates of as many virtual patients
 
     @classmethod
-    def estimates(cls, network: nn.Module, frames: Tensor, query: Tensor, n_iterations: int | None) -> Estimates:
-        found = network(frames, queries(query), n_iterations)
+    def estimates(
+        cls, network: nn.Module, frames: Tensor, query: Tensor, n_iterations: int | None, features: Tensor | None = None
+    ) -> Estimates:
+        found = network(frames, queries(query), n_iterations, features)
         return Estimates([stage.positions for stage in found.estimates], found.visibility)

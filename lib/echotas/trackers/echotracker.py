@@ -130,6 +130,7 @@ class EchoTracker(nn.Module):
         frames: Float[Tensor, "batch n_frames channels height width"],
         queries: Float[Tensor, "batch n_points 3"],
         n_iterations: int = 4,
+        features: Sequence[Float[Tensor, "batch n_frames c _h _w"]] | None = None,
     ) -> EchoTracks:
         """Follow points through all frames.
 
@@ -138,6 +139,7 @@ class EchoTracker(nn.Module):
                 `config.min_size`. Any number of frames; a single one is legal.
             queries: (frame, x, y) of each point, px; the published weights were trained with frame 0.
             n_iterations: Fine iterations; 0 stops after the coarse stage.
+            features: Of the frames, from `encode`, if known.
 
         Returns:
             Paths, points in the order of the queries. The query frame is predicted like every other.
@@ -147,10 +149,9 @@ class EchoTracker(nn.Module):
         """
         self._check(frames, queries)
         start_frame, start = queries[..., 0].long(), queries[..., 1:]
-        coarse, fine = (
-            encoder(frames.flatten(0, 1)).unflatten(0, frames.shape[:2])
-            for encoder in (self.coarse_encoder, self.fine_encoder)
-        )
+        if features is None:
+            features = [maps.unflatten(0, frames.shape[:2]) for maps in self.encode(frames.flatten(0, 1))]
+        coarse, fine = features
         change = self.frame_changes(frames)
         positions = self._guess(coarse, change, start_frame, start)
         stages = [positions]
@@ -163,6 +164,12 @@ class EchoTracker(nn.Module):
             positions = self._refine(pyramid, change, template, anchor, positions.detach())
             stages.append(positions)
         return EchoTracks(positions, stages)
+
+    def encode(
+        self, frames: Float[Tensor, "n_frames channels height width"]
+    ) -> list[Float[Tensor, "n_frames c _h _w"]]:
+        """Coarse and fine features of frames scaled to [-1, 1]."""
+        return [self.coarse_encoder(frames), self.fine_encoder(frames)]
 
     def loss(
         self,
@@ -243,7 +250,7 @@ class EchoTrackerTracker(PointNetworkTracker):
     """
 
     name = "echotracker"
-    points_interact = False
+    points_interact, encodes_each_frame = False, True
     network_class, config_class = EchoTracker, EchoTrackerConfig
     small = {
         "stem_width": 16, "stage_widths": (16, 24, 32, 32), "fuse_width": 32, "feature_width": 32, "n_levels": 3, "radius": 2,
@@ -252,6 +259,13 @@ class EchoTrackerTracker(PointNetworkTracker):
     iterations, used_iterations = 3, 2  # 1.18 mm with two, 1.26 with three: five templates of as many virtual patients
 
     @classmethod
-    def estimates(cls, network: nn.Module, frames: Tensor, query: Tensor, n_iterations: int | None) -> Estimates:
-        found = network(frames, queries(query), n_iterations)
+    def estimates(
+        cls,
+        network: nn.Module,
+        frames: Tensor,
+        query: Tensor,
+        n_iterations: int | None,
+        features: list[Tensor] | None = None,
+    ) -> Estimates:
+        found = network(frames, queries(query), n_iterations, features)
         return Estimates(found.stages, None)

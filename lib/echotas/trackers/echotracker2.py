@@ -300,6 +300,8 @@ class EchoTracker2Tracker(PointNetworkTracker):
     iterations = 2
 
     @classmethod
-    def estimates(cls, network: nn.Module, frames: Tensor, query: Tensor, n_iterations: int | None) -> Estimates:
+    def estimates(
+        cls, network: nn.Module, frames: Tensor, query: Tensor, n_iterations: int | None, features: None = None
+    ) -> Estimates:
         found = network(frames, queries(query), n_iterations)
         return Estimates(found.stages, None)

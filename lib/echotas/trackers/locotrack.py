@@ -148,6 +148,7 @@ class LocoTrack(nn.Module):
         queries: Float[Tensor, "*batch n_points 3"],
         n_iterations: int = 4,
         chunk: int = 64,
+        features: list[Float[Tensor, "batch n_frames _c _h _w"]] | None = None,
     ) -> Located:
         """Follow points through frames scaled to [-1, 1].
 
@@ -157,6 +158,7 @@ class LocoTrack(nn.Module):
                 (batch, n_points, 3). Outside the image the query takes the features of its edge.
             n_iterations: Refinements; 0 gives the start alone.
             chunk: Points refined at once; smaller takes less memory, the result is the same.
+            features: Of the frames, from `encode`, if known.
 
         Raises:
             ValueError: Wrong shapes, or a query outside the frames in time.
@@ -171,8 +173,9 @@ class LocoTrack(nn.Module):
         batch, n_frames = frames.shape[:2]
         if queries.ndim == 2:
             queries = queries.expand(batch, -1, -1)
-        levels = [level.unflatten(0, (batch, n_frames)) for level in self.encode(frames.flatten(0, 1))]
-        return self.follow(levels, queries, n_iterations, chunk)
+        if features is None:
+            features = [level.unflatten(0, (batch, n_frames)) for level in self.encode(frames.flatten(0, 1))]
+        return self.follow(features, queries, n_iterations, chunk)
 
     def encode(self, frames: Float[Tensor, "n_frames channels height width"]) -> list[Tensor]:
         """Unit-length features (n_frames, c, h, w) of frames scaled to [-1, 1], at strides 4, 8 and 2, in this order."""
@@ -286,7 +289,7 @@ class LocoTrackTracker(PointNetworkTracker):
     """
 
     name = "locotrack"
-    points_interact = False
+    points_interact, encodes_each_frame = False, True
     network_class, config_class = LocoTrack, LocoTrackConfig
     small = {
         "in_channels": 1, "stem_width": 16, "group_widths": (16, 32, 48, 48), "n_blocks": 1, "radius": 2,
@@ -295,6 +298,13 @@ class LocoTrackTracker(PointNetworkTracker):
     iterations = 2
 
     @classmethod
-    def estimates(cls, network: nn.Module, frames: Tensor, query: Tensor, n_iterations: int | None) -> Estimates:
-        found = network(frames, queries(query), n_iterations)
+    def estimates(
+        cls,
+        network: nn.Module,
+        frames: Tensor,
+        query: Tensor,
+        n_iterations: int | None,
+        features: list[Tensor] | None = None,
+    ) -> Estimates:
+        found = network(frames, queries(query), n_iterations, features=features)
         return Estimates([stage.positions for stage in found.stages], torch.logit(found.visibility, eps=1e-6))

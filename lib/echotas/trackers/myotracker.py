@@ -124,6 +124,7 @@ class MyoTracker(nn.Module):
         frames: Float[Tensor, "batch n_frames channels height width"],
         queries: Float[Tensor, "batch n_points 3"],
         n_iterations: int | None = None,
+        features: Float[Tensor, "batch n_frames c h w"] | None = None,
     ) -> MyoTracks:
         """Follow points through all frames.
 
@@ -134,13 +135,15 @@ class MyoTracker(nn.Module):
                 numbers. Points outside the image read zeros.
             n_iterations: Passes; None for those of the configuration. A network configured for one pass has no update of the
                 appearance: further passes then only move the points.
+            features: Of the frames, from `encode`, if known.
 
         Raises:
             ValueError: Wrong shapes, no points, a query frame that is none of the frames, no pass.
         """
         n_iterations = self.config.n_iterations if n_iterations is None else n_iterations
         self._check(frames, queries, n_iterations)
-        features = self.encode(frames.flatten(0, 1)).unflatten(0, frames.shape[:2])
+        if features is None:
+            features = self.encode(frames.flatten(0, 1)).unflatten(0, frames.shape[:2])
         start_frame, start = queries[..., 0].long(), self._swapped(queries[..., 1:].to(features)) / self.config.stride
         estimates = self._refine(features, start_frame, start, n_iterations)
         in_px = [self._swapped(positions * self.config.stride) for positions in estimates]
@@ -269,11 +272,14 @@ class MyoTrackerTracker(PointNetworkTracker):
     """
 
     name = "myotracker"
+    encodes_each_frame = True
     network_class, config_class = MyoTracker, MyoTrackerConfig
     small = {"n_iterations": 1}
     darkest = 0.0
 
     @classmethod
-    def estimates(cls, network: nn.Module, frames: Tensor, query: Tensor, n_iterations: int | None) -> Estimates:
-        found = network(frames, queries(query), None)
+    def estimates(
+        cls, network: nn.Module, frames: Tensor, query: Tensor, n_iterations: int | None, features: Tensor | None = None
+    ) -> Estimates:
+        found = network(frames, queries(query), None, features)
         return Estimates(found.per_iteration, None)

@@ -117,6 +117,7 @@ class PipsPlusPlus(nn.Module):
         start: Float[Tensor, "batch n_points 2"] | Float[Tensor, "batch n_frames n_points 2"],
         n_iterations: int = 6,
         damp_end: bool = False,
+        features: Float[Tensor, "batch n_frames c h w"] | None = None,
     ) -> Paths:
         """Follow points through a clip.
 
@@ -126,6 +127,7 @@ class PipsPlusPlus(nn.Module):
                 from a path at rest. Positions outside the image see its edge.
             n_iterations: Refinements; published: 6 in training, 16 in testing.
             damp_end: Halve the corrections in the last quarter of the iterations.
+            features: Of the frames, from `encode`, if known.
 
         Raises:
             ValueError: Shapes do not fit, or frames are too small for the correlation levels.
@@ -133,7 +135,8 @@ class PipsPlusPlus(nn.Module):
         path = self._initial_path(frames, start)
         if n_iterations < 1:
             raise ValueError(f"n_iterations must be >= 1, got {n_iterations}")
-        features = self.encode(frames.flatten(0, 1)).unflatten(0, frames.shape[:2])
+        if features is None:
+            features = self.encode(frames.flatten(0, 1)).unflatten(0, frames.shape[:2])
         return self.refine(features, path, n_iterations, damp_end)
 
     def encode(self, frames: Float[Tensor, "n_frames channels height width"]) -> Float[Tensor, "n_frames c h w"]:
@@ -276,7 +279,7 @@ class PipsPlusPlusTracker(PointNetworkTracker):
     """
 
     name = "pips_plus_plus"
-    points_interact = False
+    points_interact, encodes_each_frame = False, True
     network_class, config_class = PipsPlusPlus, PipsPlusPlusConfig
     small = {
         "in_channels": 1, "stem_width": 16, "stage_widths": (16, 24, 32, 32), "fuse_width": 32, "feature_width": 32, "stride": 4,
@@ -285,5 +288,7 @@ class PipsPlusPlusTracker(PointNetworkTracker):
     iterations, used_iterations = 4, 3  # 1.12 mm with three, 1.15 with four: five templates of as many virtual patients
 
     @classmethod
-    def estimates(cls, network: nn.Module, frames: Tensor, query: Tensor, n_iterations: int | None) -> Estimates:
-        return Estimates(network(frames, query, n_iterations).iterations, None)
+    def estimates(
+        cls, network: nn.Module, frames: Tensor, query: Tensor, n_iterations: int | None, features: Tensor | None = None
+    ) -> Estimates:
+        return Estimates(network(frames, query, n_iterations, features=features).iterations, None)

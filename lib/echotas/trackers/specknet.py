@@ -316,5 +316,7 @@ class SpeckNetTracker(PointNetworkTracker):
     }
 
     @classmethod
-    def estimates(cls, network: nn.Module, frames: Tensor, query: Tensor, n_iterations: int | None) -> Estimates:
+    def estimates(
+        cls, network: nn.Module, frames: Tensor, query: Tensor, n_iterations: int | None, features: None = None
+    ) -> Estimates:
         return Estimates([network(frames, queries(query))], None)

@@ -6,7 +6,7 @@ steps of smoothed Lucas-Kanade, a predicted error for each point, a mesh that is
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,9 +19,10 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from echotas.records import Cine
-from echotas.trackers.base import Paths, Tracker
+from echotas.trackers.base import Paths, Query, Tracker
 from echotas.trackers.blocks.error_head import ErrorHead
 from echotas.trackers.blocks.fold_free import mesh_order, unfold
+from echotas.trackers.blocks.point_network import SNAP, in_parts, on_one_grid
 from echotas.trackers.blocks.resampling import crop_to_grid, move_points, resample_frames
 from echotas.trackers.cotracker import CoTracker, CoTrackerConfig, CoTrackerTracker, Followed
 from echotas.trackers.lucas_kanade_mesh import LucasKanadeMeshTracker
@@ -218,25 +219,40 @@ class TasNetTracker(Tracker):
     def grid_for(self, cine: Cine, query: np.ndarray) -> tuple[np.ndarray, tuple[int, int]]:
         """Matrix from px of the cine to px of the grid that the network sees for these points, and its (height, width)."""
         config = self.network.config
-        return crop_to_grid(query, cine.spacing_mm, config.pixel_mm, config.image_size, config.margin_mm)
+        return crop_to_grid(query, cine.spacing_mm, config.pixel_mm, config.image_size, config.margin_mm, snap=SNAP)
+
+    def _follow(self, cine: Cine, query: np.ndarray, query_frame: int, uv: np.ndarray | None) -> Paths:
+        return self._follow_all(cine, [Query(query, query_frame, uv)])[0]
 
     @torch.no_grad()
-    def _follow(self, cine: Cine, query: np.ndarray, query_frame: int, uv: np.ndarray | None) -> Paths:
-        config = self.network.config
-        matrix, size = self.grid_for(cine, query)
+    def _follow_all(self, cine: Cine, starts: Sequence[Query]) -> list[Paths]:
+        grids = [self.grid_for(cine, start.points_px) for start in starts]
         dtype = next(self.network.parameters()).dtype
-        frames = scale_frames(torch.from_numpy(resample_frames(cine.frames, matrix, size)).to(self.device), dtype)
-        # Features are computed once per frame and serve every window of both directions.
-        features = torch.cat([self.network.encode(part[None]) for part in frames.split(16)], dim=1)
+        guesses = None
+        if self.network.config.begin_with == "lucas_kanade":
+            guesses = [tracks.points_px for tracks in LucasKanadeMeshTracker().track_all(cine, starts)]
+        paths: dict[int, Paths] = {}
+        for same in on_one_grid(grids):
+            matrix, size = grids[same[0]]
+            frames = scale_frames(torch.from_numpy(resample_frames(cine.frames, matrix, size)).to(self.device), dtype)
+            # Features are computed once per frame and serve every start on this grid, and every window of both directions.
+            features = in_parts(lambda part: self.network.encode(part[None])[0], frames)[None]
+            for index in same:
+                guess = None if guesses is None else guesses[index]
+                paths[index] = self._follow_in(features, matrix, starts[index], guess, cine)
+        return [paths[index] for index in range(len(starts))]
+
+    def _follow_in(
+        self, features: Tensor, matrix: np.ndarray, given: Query, guess_px: np.ndarray | None, cine: Cine
+    ) -> Paths:
+        """Paths of one start through the features of its grid."""
+        config, (query, query_frame, uv) = self.network.config, given
         start = torch.from_numpy(move_points(query, matrix)).to(features)[None]
         place = None if uv is None else torch.from_numpy(uv).to(features)[None]
         positions = np.repeat(query[None], cine.n_frames, axis=0)
         confidence = np.ones(positions.shape[:2])
         error_mm = None if self.network.error_head is None else np.zeros(positions.shape[:2])
-        guess = None
-        if config.begin_with == "lucas_kanade":
-            paths = LucasKanadeMeshTracker().track(cine, query, query_frame).points_px
-            guess = torch.from_numpy(move_points(paths, matrix)).to(features)[None]
+        guess = None if guess_px is None else torch.from_numpy(move_points(guess_px, matrix)).to(features)[None]
         for frames_used in (np.arange(query_frame, cine.n_frames), np.arange(query_frame, -1, -1)):
             if len(frames_used) < 2:
                 continue

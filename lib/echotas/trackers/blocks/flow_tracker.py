@@ -36,7 +36,9 @@ class FlowTracker(PointNetworkTracker):
         in px; cell i is centred on pixel i times that."""
 
     @classmethod
-    def estimates(cls, network: nn.Module, frames: Tensor, query: Tensor, n_iterations: int | None) -> Estimates:
+    def estimates(
+        cls, network: nn.Module, frames: Tensor, query: Tensor, n_iterations: int | None, features: None = None
+    ) -> Estimates:
         if not network.training:
             return Estimates([cls._chained(network, frames, query, 0, n_iterations).positions], None)
         # Every stage of the flow from the first frame to each other one has its loss.
@@ -61,7 +63,9 @@ class FlowTracker(PointNetworkTracker):
         refinements = {} if n_iterations is None else {"n_iterations": n_iterations}
         return network(frames, query, query_frame=query_frame, **refinements)
 
-    def _paths(self, frames: Tensor, query: Tensor, query_frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _paths(
+        self, frames: Tensor, features: None, query: Tensor, query_frames: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
         chained = self._chained(self.network, frames[None], query[None], query_frames.tolist(), self.n_iterations)
         positions = chained.positions[0].double().cpu().numpy()
         return positions, np.ones(positions.shape[:2])

@@ -7,7 +7,7 @@ frame forwards and, in reverse, backwards, displacements counted from the networ
 import json
 from abc import abstractmethod
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
@@ -24,8 +24,21 @@ from echotas.trackers.base import Paths, Query, Tracker
 from echotas.trackers.blocks.resampling import crop_to_grid, move_points, resample_frames
 from echotas.trackers.pretrained import released
 
-__all__ = ["Estimates", "Grid", "PointNetworkTracker", "queries"]
+__all__ = [
+    "SNAP",
+    "Estimates",
+    "Features",
+    "Grid",
+    "PointNetworkTracker",
+    "in_parts",
+    "of_clip",
+    "on_one_grid",
+    "queries",
+]
 
+Features = Tensor | list[Tensor]
+"""Feature maps of frames, of one level or of several."""
+FRAMES_AT_ONCE = 16  # bounds the memory of the encoder
 SNAP = 8  # px of the grid; of 34 readers' lines drawn in the frame of another line of their recording, 25 then share its grid
 
 
@@ -81,6 +94,8 @@ class PointNetworkTracker(Tracker):
     """Refinements in training; None for a network that has none to choose."""
     used_iterations: ClassVar[int | None] = None
     """Refinements in use where fewer do as well; None: as many as in training."""
+    encodes_each_frame: ClassVar[bool] = False
+    """Does `network.encode` look at each frame by itself? Then features are found once for all starts on one grid, both ways."""
     points_interact: ClassVar[bool] = True
     """Does the path of a point depend on the others asked for? Where not, starts on one grid are followed in one go."""
     comes_with_weights: ClassVar[bool] = True
@@ -145,8 +160,12 @@ class PointNetworkTracker(Tracker):
         frames: Float[Tensor, "batch n_frames channels height width"],
         query: Float[Tensor, "batch n_points 2"],
         n_iterations: int | None,
+        features: Features | None = None,
     ) -> Estimates:
-        """Run the network on frames scaled to `darkest`..1, points given in frame 0."""
+        """Run the network on frames scaled to `darkest`..1, points given in frame 0.
+
+        `features` are those of the frames, (batch, n_frames, ...), where they are known (`encodes_each_frame`).
+        """
 
     @classmethod
     def scaled(cls, network: nn.Module, frames: Float[Tensor, "*batch n_frames height width"]) -> Tensor:
@@ -171,37 +190,32 @@ class PointNetworkTracker(Tracker):
         grid = self.grid
         return crop_to_grid(query, cine.spacing_mm, grid.pixel_mm, grid.image_size, grid.margin_mm, snap=SNAP)
 
-    def _follow_all(self, cine: Cine, starts: Sequence[Query]) -> list[Paths]:
-        if self.points_interact:
-            return super()._follow_all(cine, starts)
-        shared = defaultdict(list)
-        for index, start in enumerate(starts):
-            matrix, size = self.grid_for(cine, start.points_px)
-            shared[matrix.tobytes(), size].append(index)
-        paths: dict[int, Paths] = {}
-        for together in shared.values():
-            points = [starts[index].points_px for index in together]
-            frames = np.repeat([starts[index].frame for index in together], [len(part) for part in points])
-            found = self._follow_on(cine, np.concatenate(points), frames, self.grid_for(cine, points[0]))
-            ends = np.cumsum([len(part) for part in points])[:-1]
-            parts = (np.split(values, ends, axis=1) for values in (found.points_px, found.confidence))
-            paths |= {index: Paths(*part) for index, part in zip(together, zip(*parts, strict=True), strict=True)}
-        return [paths[index] for index in range(len(starts))]
-
     def _follow(self, cine: Cine, query: np.ndarray, query_frame: int, uv: np.ndarray | None) -> Paths:
-        return self._follow_on(cine, query, np.full(len(query), query_frame), self.grid_for(cine, query))
+        return self._follow_all(cine, [Query(query, query_frame, uv)])[0]
 
     @torch.no_grad()
-    def _follow_on(
-        self, cine: Cine, query: np.ndarray, query_frames: np.ndarray, grid: tuple[np.ndarray, tuple[int, int]]
-    ) -> Paths:
-        matrix, size = grid
-        frames = self.scaled(self.network, torch.from_numpy(resample_frames(cine.frames, matrix, size)).to(self.device))
-        start = torch.from_numpy(move_points(query, matrix) + self.grid.first_pixel).to(frames)
-        moved, confidence = self._paths(frames, start, query_frames)
-        return Paths(move_points(moved - self.grid.first_pixel, matrix, inverse=True), confidence, None)
+    def _follow_all(self, cine: Cine, starts: Sequence[Query]) -> list[Paths]:
+        grids = [self.grid_for(cine, start.points_px) for start in starts]
+        paths: dict[int, Paths] = {}
+        for same in on_one_grid(grids):
+            matrix, size = grids[same[0]]
+            resampled = torch.from_numpy(resample_frames(cine.frames, matrix, size)).to(self.device)
+            frames = self.scaled(self.network, resampled)
+            features = in_parts(self.network.encode, frames) if self.encodes_each_frame else None
+            for together in [[index] for index in same] if self.points_interact else [same]:
+                points = [starts[index].points_px for index in together]
+                of_point = np.repeat([starts[index].frame for index in together], [len(part) for part in points])
+                query = move_points(np.concatenate(points), matrix) + self.grid.first_pixel
+                moved, confidence = self._paths(frames, features, torch.from_numpy(query).to(frames), of_point)
+                found = move_points(moved - self.grid.first_pixel, matrix, inverse=True)
+                ends = np.cumsum([len(part) for part in points])[:-1]
+                parts = (np.split(values, ends, axis=1) for values in (found, confidence))
+                paths |= {index: Paths(*part) for index, part in zip(together, zip(*parts, strict=True), strict=True)}
+        return [paths[index] for index in range(len(starts))]
 
-    def _paths(self, frames: Tensor, query: Tensor, query_frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _paths(
+        self, frames: Tensor, features: Features | None, query: Tensor, query_frames: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Paths (n_frames, n_points, 2), px of the grid, and confidence of points that are given in a frame each."""
         given = query.double().cpu().numpy()
         positions = np.repeat(given[None], len(frames), axis=0)
@@ -211,7 +225,8 @@ class PointNetworkTracker(Tracker):
             for used in (np.arange(query_frame, len(frames)), np.arange(query_frame, -1, -1)):
                 if len(used) < 2:
                     continue
-                found = self.estimates(self.network, frames[used][None], query[of_it][None], self.n_iterations)
+                seen = None if features is None else of_clip(features, used)
+                found = self.estimates(self.network, frames[used][None], query[of_it][None], self.n_iterations, seen)
                 moved = found.stages[-1][0].double().cpu().numpy()
                 # What the network makes of the query frame itself, where nothing has moved, is its bias.
                 positions[np.ix_(used, of_it)] = moved - moved[:1] + given[of_it]
@@ -252,6 +267,27 @@ class PointNetworkTracker(Tracker):
             return network, Grid(**card["grid"]), int(card["n_steps"])
         except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
             raise ValueError(f"{path}: not a weights file of {cls.name} that fits ({error})") from error
+
+
+def on_one_grid(grids: Sequence[tuple[np.ndarray, tuple[int, int]]]) -> list[list[int]]:
+    """Indices of equal grids (matrix, size), group by group."""
+    groups = defaultdict(list)
+    for index, (matrix, size) in enumerate(grids):
+        groups[matrix.tobytes(), size].append(index)
+    return list(groups.values())
+
+
+def in_parts(encode: Callable[[Tensor], Features], frames: Float[Tensor, "n_frames *rest"]) -> Features:
+    """What `encode` makes of frames, `FRAMES_AT_ONCE` at a time."""
+    parts = [encode(part) for part in frames.split(FRAMES_AT_ONCE)]
+    if isinstance(parts[0], Tensor):
+        return torch.cat(parts)
+    return [torch.cat(level) for level in zip(*parts, strict=True)]
+
+
+def of_clip(features: Features, frames: np.ndarray) -> Features:
+    """Features of some frames, as a batch of one clip."""
+    return features[frames][None] if isinstance(features, Tensor) else [level[frames][None] for level in features]
 
 
 def queries(points: Float[Tensor, "batch n_points 2"]) -> Float[Tensor, "batch n_points 3"]:
