@@ -5,6 +5,7 @@ Metrics take one recording and return one number; statistics take one number per
 
 from echotas.strain.function import mapse_mm, mapse_percent
 
+from .accuracy import PositionAccuracy, position_accuracy, position_accuracy_px, survival, survival_px
 from .agreement import (
     BlandAltman,
     Icc,
@@ -14,40 +15,26 @@ from .agreement import (
     within_subject_cv,
     within_subject_sd,
 )
+from .bootstrap import Interval, SumStatistic, cluster_bootstrap
 from .contours import ContourDistance, contour_distance_mm
 from .detection import Detection, detect
 from .folds import FoldCount, count_folds
-from .inference import (
-    Equivalence,
-    Interval,
-    PairedComparison,
-    SpreadComparison,
-    SumStatistic,
-    cluster_bootstrap,
-    compare_spread,
-    equivalence,
-    holm,
-    paired_comparison,
-    patient_mean,
-)
-from .motion import (
-    PositionAccuracy,
-    WallError,
-    end_point_error_mm,
-    mean_trajectory_error_mm,
-    median_trajectory_error_px,
-    point_errors_mm,
-    position_accuracy,
-    position_accuracy_px,
-    survival,
-    survival_px,
-    wall_error_mm,
-)
+from .paired import Equivalence, PairedComparison, equivalence, holm, paired_comparison
+from .patients import patient_mean
 from .realism import correlation_error
 from .repeated import RepeatedBlandAltman, bland_altman_repeated
 from .shift import hodges_lehmann_interval, hodges_lehmann_shift
 from .smoothness import jerk_mm_per_s3
 from .speed import Speed, measure_ms_per_frame
+from .spread import SpreadComparison, compare_spread
+from .trajectory import (
+    WallError,
+    end_point_error_mm,
+    mean_trajectory_error_mm,
+    median_trajectory_error_px,
+    point_errors_mm,
+    wall_error_mm,
+)
 
 __all__ = [
     "BlandAltman",

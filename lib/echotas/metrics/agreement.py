@@ -1,7 +1,7 @@
 """Agreement of two or more readings of the same patients: Bland-Altman, ICC(A,1), within-subject variation.
 
 The unit is the patient: pass one value per patient and reader. Several views of one patient are not independent;
-average them first (`inference.patient_mean`), or bootstrap over patients (`inference.cluster_bootstrap`).
+average them first (`patient_mean`), or bootstrap over patients (`cluster_bootstrap`).
 """
 
 from dataclasses import dataclass

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float
 
-from .inference import Interval
+from .bootstrap import Interval
 from .resampling import check_resampling, draw_counts, percentile_ends
 
 __all__ = ["MIN_PATIENTS", "Detection", "detect"]

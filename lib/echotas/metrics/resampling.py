@@ -1,7 +1,7 @@
 """How often each patient is drawn: bootstrap resamples as counts, for statistics that are sums over patients.
 
 A statistic made of sums over patients needs no copies of rows: the sums are weighted by how often each patient was drawn.
-The draws are those of `inference.cluster_bootstrap` from the same generator state.
+The draws are those of `cluster_bootstrap` from the same generator state.
 """
 
 from collections.abc import Iterator
