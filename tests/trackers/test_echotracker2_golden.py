@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from echotas.trackers.blocks.joint_attention import listed_neighbours, nearest_neighbours, past_future_bias
+from echotas.trackers.blocks.joint_attention import (
+    JointTransformer,
+    listed_neighbours,
+    nearest_neighbours,
+    past_future_bias,
+)
 from echotas.trackers.blocks.temporal_shift import NeighbourFrames, pad_same
 from echotas.trackers.echotracker import EchoTracks
 from echotas.trackers.echotracker2 import UNITS, EchoTracker2, EchoTracker2Config, step_octaves
@@ -210,6 +215,16 @@ def test_heads_look_back_or_ahead():
     bias = past_future_bias(3, 4)
     assert bias[0].tolist() == [[0, -np.inf, -np.inf], [-(24**-0.5), 0, -np.inf], [-2 * 24**-0.5, -(24**-0.5), 0]]
     assert torch.equal(bias[2], bias[0].T) and bias[1, 1, 0] == pytest.approx(-1 / 24)
+
+
+def test_clips_of_a_batch_have_neighbours_of_their_own():
+    transformer = JointTransformer(5, 2, width=8, n_heads=2, n_layers=2).double().eval()
+    tokens = torch.randn(2, 6, 3, 5, dtype=torch.float64)
+    neighbours = nearest_neighbours(torch.rand(2, 6, 2), 3)
+    assert not torch.equal(*neighbours)
+    together = transformer(tokens, neighbours)
+    alone = [transformer(tokens[item : item + 1], neighbours[item : item + 1]) for item in range(2)]
+    torch.testing.assert_close(together, torch.cat(alone))
 
 
 def test_steps_are_zero_at_the_ends():

@@ -94,7 +94,7 @@ def test_transformer_matches(case):
 
 
 def test_heatmap_of_the_initialisation_matches(case, levels, support):
-    case.check("init_heatmap", case.network.match(levels, support).heatmaps[0, :, 0])
+    case.check("init_heatmap", case.network.match(case.network.matcher.prepare(*levels[:2]), support).heatmaps[0, :, 0])
 
 
 @pytest.mark.parametrize("iteration", range(2))
@@ -252,3 +252,9 @@ def test_position_of_a_peak_ignores_what_is_far_from_it():
     heat[0, 3, 5] = 0.2
     heat[0, 3, 9] = 0.2  # five cells away
     torch.testing.assert_close(peak_position(heat, 5.0), torch.tensor([[4.75, 3.5]], dtype=torch.float64))
+
+
+def test_position_of_a_peak_in_the_corner_takes_what_lies_inside():
+    heat = torch.zeros(1, 6, 7, dtype=torch.float64)
+    heat[0, 5, 6], heat[0, 4, 6] = 0.75, 0.25
+    torch.testing.assert_close(peak_position(heat, 5.0), torch.tensor([[6.5, 5.25]], dtype=torch.float64))

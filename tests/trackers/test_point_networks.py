@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from echotas.records import Cine
-from echotas.trackers.blocks.point_network import Estimates, Grid
+from echotas.trackers.base import Query
+from echotas.trackers.blocks.point_network import Estimates, Grid, in_parts, of_clip
 from echotas.trackers.cotracker3 import CoTracker3Tracker
 from echotas.trackers.myotracker import MyoTrackerTracker
 from echotas.trackers.registry import PEERS, class_of
@@ -55,6 +56,23 @@ def test_weights_file_brings_sizes_grid_and_steps_back(peer, moving, tmp_path):
     assert again.n_steps == 12 and again.grid == Grid(pixel_mm=0.8) and again.n_parameters == tracker.n_parameters
     for one, other in zip(tracker.network.parameters(), again.network.parameters(), strict=True):
         assert torch.equal(one, other)
+
+
+def test_frames_are_encoded_in_parts_without_a_difference():
+    frames = torch.randn(35, 2, 3)
+    assert torch.equal(in_parts(lambda part: 2 * part, frames), 2 * frames)
+    first, second = in_parts(lambda part: [part, part[:, 0]], frames)
+    assert torch.equal(first, frames) and torch.equal(second, frames[:, 0])
+    assert torch.equal(of_clip([first, second], np.array([30, 3]))[1], frames[[30, 3], 0][None])
+
+
+@named
+def test_starts_in_different_frames_share_features_without_a_difference(peer):
+    cine = as_cine(translated((1.0, -0.6), 20), es_frame=2)
+    tracker = peer(config={})
+    together = tracker.track_all(cine, [Query(QUERY, 2, UV), Query(QUERY, 17, UV)])
+    for tracks, frame in zip(together, (2, 17), strict=True):
+        np.testing.assert_allclose(tracks.points_px, tracker.track(cine, QUERY, frame, UV).points_px, atol=1e-3)
 
 
 @pytest.mark.parametrize("first_pixel", [0.0, 0.5])
@@ -111,6 +129,7 @@ def test_exception_config_beside_weights(tmp_path):
         ({"pixel_mm": 0}, "pixel_mm must be positive"),
         ({"image_size": (100, 128)}, "image_size must be two multiples of 16"),
         ({"margin_mm": -1}, "margin_mm >= 0"),
+        ({"first_pixel": 0.3}, "first_pixel must be 0 or 0.5"),
     ],
 )
 def test_exception_bad_grid(values, message):

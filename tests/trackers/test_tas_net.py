@@ -9,7 +9,15 @@ from echotas.trackers.blocks.correlation import correlation_windows, feature_pyr
 from echotas.trackers.blocks.positions import flow_frequencies, flow_sincos, place_table, time_table
 from echotas.trackers.blocks.resampling import crop_to_grid, move_points, resample_frames
 from echotas.trackers.cotracker import CoTracker
-from echotas.trackers.tas_net import SMALL_CORE, TasNet, TasNetConfig, TasNetTracker, load_weights, save_weights
+from echotas.trackers.tas_net import (
+    N_ITERATIONS,
+    SMALL_CORE,
+    TasNet,
+    TasNetConfig,
+    TasNetTracker,
+    load_weights,
+    save_weights,
+)
 
 from .conftest import as_cine, horseshoe, mesh_uv, translated
 
@@ -197,5 +205,15 @@ def test_a_cine_moved_by_three_pixels_gives_tracks_moved_by_three_pixels():
     query, cine = horseshoe().reshape(-1, 2), translated((1.0, 0.5), 8, size=160)
     here = TasNetTracker().track(as_cine(cine[:, 10:140, 10:140]), query, 2, mesh_uv())
     there = TasNetTracker().track(as_cine(cine[:, 10:140, 7:137]), query + [3, 0], 2, mesh_uv())
-    # The network's grid starts at whole multiples of 8 of its px: it does not move with the points.
+    # The network's grid starts at whole multiples of 8 of its px, so it does not move with the points.
     np.testing.assert_allclose(there.points_px, here.points_px + [3, 0], atol=0.2)
+
+
+@pytest.mark.parametrize("begin_with", ["still", "lucas_kanade"])
+def test_refinements_are_those_of_what_it_begins_with_unless_stated(begin_with):
+    config = TasNetConfig(begin_with=begin_with)
+    network = TasNet(config)
+    assert TasNetTracker(config=config).n_iterations == N_ITERATIONS[begin_with]
+    assert TasNetTracker.from_network(network).n_iterations == N_ITERATIONS[begin_with]
+    assert TasNetTracker(config=config, n_iterations=5).n_iterations == 5
+    assert TasNetTracker.from_network(network, 2).n_iterations == 2

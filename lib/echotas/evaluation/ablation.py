@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 N_ITERATIONS = 3
-"""Refinements per window in every variant, in training and use: those whose points begin still need more than the two of TAS-Net."""
+"""Refinements per window in every variant, in training and use: those whose points begin still need more than TAS-Net does."""
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ def time_to_peak_s(
         end_frame: Last frame of the beat. The last frame, if None.
 
     Returns:
-        The first such time, if tied; NaN for a segment that never shortens: it has no peak.
+        The first such time, if tied; NaN for a segment that shortens by less than 0.01 %: it has no peak.
 
     Raises:
         ValueError: Lengths differ, the curve is NaN somewhere or not zero at `ed_frame`, times do not increase, or the
@@ -56,7 +56,7 @@ def post_systolic_index(
     """Share of the peak shortening that happens after end-systole, percent: 100 (e_peak - e_ES) / e_peak.
 
     0 if the peak is not after ES; above 100 for a segment that is longer at ES than at ED and shortens afterwards; NaN for
-    one that never shortens.
+    one that shortens by less than 0.01 %.
 
     Args:
         curve_percent: Strain in percent, zero at ED.

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from echotas.trackers.blocks.correlation import feature_pyramid
 from echotas.trackers.blocks.encoder import ResidualEncoder
-from echotas.trackers.blocks.feature_patches import patch_products, query_patches
+from echotas.trackers.blocks.feature_patches import patch_products, query_patches, to_read
 from echotas.trackers.blocks.point_network import Estimates, PointNetworkTracker, queries
 from echotas.trackers.blocks.point_queries import check_queries
 from echotas.trackers.blocks.positions import time_table
@@ -209,7 +209,7 @@ class CoTracker3(nn.Module):
         """Levels (batch, n_frames, c, h / 2**level, w / 2**level) of encoded frames; coarse cells are plain means, shorter
         than 1."""
         levels = feature_pyramid(features.flatten(0, 1), self.config.n_levels)
-        return [level.unflatten(0, features.shape[:2]) for level in levels]
+        return [to_read(level.unflatten(0, features.shape[:2])) for level in levels]
 
     def support(self, pyramid: list[Tensor], queries: Float[Tensor, "batch n_points 3"]) -> list[Tensor]:
         """Patches (batch, n_points, cells, c) of every level around queries (frame, x, y), px, each in its own frame."""

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from echotas.trackers.blocks.correlation import feature_pyramid, sample_features
 from echotas.trackers.blocks.encoder import ResidualEncoder
+from echotas.trackers.blocks.feature_patches import to_read
 from echotas.trackers.blocks.iteration_loss import iteration_loss
 from echotas.trackers.blocks.point_network import Estimates, PointNetworkTracker, queries
 from echotas.trackers.blocks.point_queries import at_query_frame, check_queries, is_query_frame
@@ -159,7 +160,7 @@ class EchoTracker(nn.Module):
         anchor = at_query_frame(positions.detach(), start_frame) / self.config.fine_stride
         template = features_at(fine, start_frame, anchor)
         levels = feature_pyramid(fine.flatten(0, 1), self.config.n_levels)
-        pyramid = [level.unflatten(0, fine.shape[:2]) for level in levels]
+        pyramid = [to_read(level.unflatten(0, fine.shape[:2])) for level in levels]
         for _ in range(n_iterations):
             positions = self._refine(pyramid, change, template, anchor, positions.detach())
             stages.append(positions)

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from echotas.trackers.blocks.feature_patches import patch_products, query_patches
+from echotas.trackers.blocks.feature_patches import patch_products, query_patches, to_read
 from echotas.trackers.blocks.iteration_loss import iteration_loss
 from echotas.trackers.blocks.joint_attention import JointTransformer, listed_neighbours, nearest_neighbours
 from echotas.trackers.blocks.pair_encoder import PairEncoder
@@ -199,6 +199,7 @@ class EchoTracker2(nn.Module):
     ) -> list[Float[Tensor, "batch n_frames n_points 2"]]:
         """Positions after each iteration, px."""
         start_frame, start = queries[..., 0].long(), queries[..., 1:]
+        maps = [to_read(level) for level in maps]
         width_height = start.new_tensor([size[1], size[0]])
         supports = [
             query_patches(level, start_frame, _cells(start, level, size), self.config.patch_size // 2)[:, :, None]

@@ -11,8 +11,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from echotas.trackers.blocks.feature_patches import patch_products, query_patches
-from echotas.trackers.blocks.matching import Match, Matcher
+from echotas.trackers.blocks.feature_patches import patch_products, query_patches, to_read
+from echotas.trackers.blocks.matching import Match, Matcher, Searched
 from echotas.trackers.blocks.pair_encoder import PairEncoder
 from echotas.trackers.blocks.point_network import Estimates, PointNetworkTracker, queries
 from echotas.trackers.blocks.point_queries import check_queries
@@ -195,10 +195,12 @@ class LocoTrack(nn.Module):
         if n_iterations < 0 or chunk < 1:
             raise ValueError(f"n_iterations must be >= 0 and chunk >= 1, got {n_iterations} and {chunk}")
         frame, places = queries[..., 0].long(), queries[..., 1:].to(levels[0])
+        levels = [to_read(level) for level in levels]
+        searched = self.matcher.prepare(*levels[:2])
         parts = []
         for some, start in zip(frame.split(chunk, 1), places.split(chunk, 1), strict=True):
             support = self.support(levels, some, start)
-            stages = [self.start(levels, support, some, start)]
+            stages = [self.start(searched, support, some, start)]
             for _ in range(n_iterations):
                 stages.append(self.refine(levels, support, stages[-1]))
             parts.append(stages)
@@ -218,26 +220,26 @@ class LocoTrack(nn.Module):
 
     def start(
         self,
-        levels: list[Tensor],
+        searched: list[Searched],
         support: list[Tensor],
         frame: Int[Tensor, "batch n_points"],
         start: Float[Tensor, "batch n_points 2"],
     ) -> Stage:
         """The first estimate; the query's own frame holds the query, unlike in later stages."""
-        n_frames = levels[0].shape[1]
+        n_frames = searched[0].maps.shape[1]
         here = start[:, None].expand(-1, n_frames, -1, -1)
         if not self.config.initialise:
             nothing = torch.zeros_like(here[..., 0])
             return Stage(here, nothing, nothing)
-        match = self.match(levels, support)
+        match = self.match(searched, support)
         own = torch.arange(n_frames, device=frame.device)[:, None] == frame[:, None]  # (batch, n_frames, n_points)
         positions = torch.where(own[..., None], here, match.positions * LEVELS[0][1])
         return Stage(positions, *match.logits.unbind(-1))
 
-    def match(self, levels: list[Tensor], support: list[Tensor]) -> Match:
-        """The features of the queries found again in every frame, at strides 4 and 8."""
+    def match(self, searched: list[Searched], support: list[Tensor]) -> Match:
+        """The features of the queries found again in every frame, at strides 4 and 8; `searched` as from `Matcher.prepare`."""
         centre = support[0].shape[2] // 2
-        return self.matcher(levels[0], levels[1], support[0][:, :, centre], support[1][:, :, centre])
+        return self.matcher(searched, support[0][:, :, centre], support[1][:, :, centre])
 
     def refine(self, levels: list[Tensor], support: list[Tensor], stage: Stage) -> Stage:
         """One iteration; no gradient flows back through the positions it starts from."""

@@ -52,8 +52,8 @@ def network_inputs(
         n_frames: Length of the clip, >= 2.
 
     Returns:
-        frames, float32 on the network's grid (batch of one first); query (1, n_points, 2), px of that grid; for TAS-Net also mesh_uv
-        and, if it begins with Lucas-Kanade, guess (1, n_frames, n_points, 2).
+        frames, float32 on the network's grid (batch of one first); query (1, n_points, 2), px of that grid plus `Grid.first_pixel`;
+        for TAS-Net also mesh_uv and, if it begins with Lucas-Kanade, guess (1, n_frames, n_points, 2).
 
     Raises:
         ValueError: Another tracker, no (u, v) for TAS-Net, a query outside the image, or fewer frames than asked for.
@@ -83,7 +83,7 @@ def network_inputs(
 
 
 def network_outputs(tracker: Tracker, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """What the network makes of `network_inputs`: points (1, n_frames, n_points, 2), px of its grid, and visibility, logits
+    """What the network makes of `network_inputs`: points (1, n_frames, n_points, 2), px as the query's, and visibility, logits
     (1, n_frames, n_points), from those that predict it."""
     network = _Network(tracker).eval()
     with torch.no_grad():

@@ -44,8 +44,9 @@ FIRST_CONFIG = {"error_head": False, "begin_with": "still"}  # what files say no
 SMALL_CORE = CoTrackerConfig(**CoTrackerTracker.small)
 """Core that trains from scratch in minutes on two cores."""
 N_ITERATIONS = {"still": 3, "lucas_kanade": 1}
-"""Refinements per window, by what they begin with. After the steps of Lucas-Kanade one does as well as more: 0.483 mm on 16 cines of
-eight template patients, 0.481 with two and with three."""
+"""Refinements per window in training and use, by what they begin with. After the steps of Lucas-Kanade one does as well as more: the
+released weights, trained with three, have 0.483 mm on 16 cines of eight template patients, 0.481 with two and with three; trained with
+one in the laptop's pipeline 0.64 mm on its 33 recordings, with two 0.66."""
 SMOOTHING_MM = 4.0
 """Of 1.5, 2.5, 4 and 6 mm the smallest with the lowest error, on 17 recordings of the laptop cohort."""
 
@@ -65,7 +66,7 @@ class TasNetConfig:
     image_size: tuple[int, int] = (128, 112)
     """Grid height and width, px; grown for a mesh that does not fit."""
     margin_mm: float = 12.0
-    """Least distance of the query from the grid's border."""
+    """Least distance of the query from the grid's border; `crop_to_grid` takes up to half of `SNAP` px of it."""
     error_head: bool = True
     """Predict how far each point is off."""
     begin_with: str = "lucas_kanade"

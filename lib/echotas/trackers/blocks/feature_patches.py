@@ -12,10 +12,15 @@ from torch import Tensor
 
 from echotas.trackers.blocks.point_queries import at_own_frame
 
-__all__ = ["Outside", "patch_products", "query_patches"]
+__all__ = ["Outside", "patch_products", "query_patches", "to_read"]
 
 Outside = Literal["zeros", "edge"]
 """What lies outside a map."""
+
+
+def to_read(maps: Float[Tensor, "batch n_frames c h w"]) -> Float[Tensor, "batch n_frames c h w"]:
+    """The same maps with the features of a cell side by side in memory, as they are read; for maps that are read several times."""
+    return maps.movedim(2, -1).contiguous().movedim(-1, 2)
 
 
 def query_patches(
@@ -90,6 +95,8 @@ def _corners(points: Tensor, size: tuple[int, int], radius: int, outside: Outsid
 
 def _axis(place: Tensor, size: int, radius: int, outside: Outside) -> tuple[Tensor, Tensor, Tensor]:
     """Whole cells along an axis, one more than a patch has, and the weights of those before and after each of its cells."""
+    # Farther out than any patch reaches nothing changes, and whole numbers must hold it.
+    place = place.clamp(-radius - 2, size + radius + 1)
     low = place.floor()
     index = low.long()[..., None] + torch.arange(-radius, radius + 2, device=place.device)
     inside = index.clamp(0, size - 1)
@@ -104,7 +111,7 @@ def _axis(place: Tensor, size: int, radius: int, outside: Outside) -> tuple[Tens
 def _features(maps: Float[Tensor, "batch n_frames c h w"], corners: _Corners) -> Tensor:
     """Features (batch, n_points, n_frames, (side + 1)**2, c) of the whole cells."""
     batch, n_frames, width, *size = maps.shape
-    rows = maps.permute(0, 1, 3, 4, 2).reshape(-1, width)
+    rows = maps.permute(0, 1, 3, 4, 2).reshape(-1, width)  # no copy of maps from `to_read`
     first = torch.arange(batch * n_frames, device=maps.device).reshape(batch, 1, n_frames, 1) * (size[0] * size[1])
     index = first + corners.cell
     return rows.index_select(0, index.flatten()).unflatten(0, index.shape)

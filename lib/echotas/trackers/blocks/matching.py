@@ -8,9 +8,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from echotas.trackers.blocks.preactivation import SameConv2d
-
-__all__ = ["Match", "Matcher", "peak_position"]
+__all__ = ["Match", "Matcher", "Searched", "peak_position"]
 
 
 class Match(NamedTuple):
@@ -24,6 +22,15 @@ class Match(NamedTuple):
     """Probabilities, sum 1 in each frame."""
 
 
+class Searched(NamedTuple):
+    """Feature maps of one level at the finer stride."""
+
+    maps: Float[Tensor, "batch n_frames c h w"]
+    """As they are."""
+    filtered: Float[Tensor, "batch n_frames c h w"]
+    """After the convolution that fuses the levels."""
+
+
 class Matcher(nn.Module):
     """Cosine maps at two strides, fused by one convolution.
 
@@ -34,25 +41,34 @@ class Matcher(nn.Module):
 
     def __init__(self, temperature: float = 20.0, radius: float = 5.0) -> None:
         super().__init__()
-        self.fuse = SameConv2d(2, 1, 3)
+        self.fuse = nn.Conv2d(2, 1, 3)  # its weights alone are used
         self.judge = nn.Linear(6, 2)
         self.temperature = temperature
         self.radius = radius
 
-    def forward(
+    def prepare(
         self,
         fine: Float[Tensor, "batch n_frames c_fine h w"],
         coarse: Float[Tensor, "batch n_frames c_coarse h_coarse w_coarse"],
+    ) -> list[Searched]:
+        """Both levels as they are searched, the coarse one first. Resizing and the fusing convolution treat every channel alike, so
+        they are done to the features, once, instead of to the cosine map of every point."""
+        size = tuple(fine.shape[-2:])
+        resized = F.interpolate(coarse.flatten(0, 1), size, mode="bilinear", align_corners=False)
+        levels = resized.unflatten(0, coarse.shape[:2]), fine
+        return [Searched(maps, self._filtered(maps, index)) for index, maps in enumerate(levels)]
+
+    def forward(
+        self,
+        levels: list[Searched],
         fine_query: Float[Tensor, "batch n_points c_fine"],
         coarse_query: Float[Tensor, "batch n_points c_coarse"],
     ) -> Match:
-        """Matches of the query features in all frames."""
-        size = tuple(fine.shape[-2:])
-        resized = F.interpolate(coarse.flatten(0, 1), size, mode="bilinear", align_corners=False)
-        levels = [(resized.unflatten(0, coarse.shape[:2]), coarse_query), (fine, fine_query)]
-        costs = [_cosines(maps, query) for maps, query in levels]
-        # The convolution too goes through features, channel by channel, once for all points instead of once for each.
-        fused = sum(_cosines(self._filtered(maps, index), query) for index, (maps, query) in enumerate(levels))
+        """Matches of the query features in all frames of `prepare`."""
+        size = tuple(levels[0].maps.shape[-2:])
+        searched = list(zip(levels, (coarse_query, fine_query), strict=True))
+        costs = [_cosines(level.maps, query) for level, query in searched]
+        fused = sum(_cosines(level.filtered, query) for level, query in searched)
         heat = (self.temperature * (fused + self.fuse.bias)).softmax(-1)
         summary = (
             [cost.mean(-1) for cost in costs] + [cost.amax(-1) for cost in costs] + [cost.amin(-1) for cost in costs]

@@ -51,9 +51,10 @@ class Grid:
     image_size: tuple[int, int] = (128, 112)
     """Height and width, px; grown for points that do not fit."""
     margin_mm: float = 12.0
-    """Least distance of the query from the border."""
+    """Least distance of the query from the border; `crop_to_grid` takes up to half of `SNAP` px of it."""
     first_pixel: float = 0.0
-    """Where the network has the centre of the first pixel: 0, or 0.5 if it counts from the pixel's edge."""
+    """Where the network has the centre of the first pixel: 0, or 0.5 if it counts from the pixel's edge. Weights trained here have 0
+    whatever the network, which they have learned; public ones keep what they were trained with."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "image_size", tuple(self.image_size))
@@ -69,7 +70,7 @@ class Estimates(NamedTuple):
     """What a network says of points given in frame 0 of a clip."""
 
     stages: list[Float[Tensor, "batch n_frames n_points 2"]]
-    """(x, y), px of the grid, after each stage that a loss compares; the last one counts."""
+    """(x, y), px of the grid as the network counts them (`Grid.first_pixel`), after each stage that a loss compares; the last counts."""
     visibility: Float[Tensor, "batch n_frames n_points"] | None
     """Logits; None from a network that gives none."""
 
@@ -216,7 +217,7 @@ class PointNetworkTracker(Tracker):
     def _paths(
         self, frames: Tensor, features: Features | None, query: Tensor, query_frames: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Paths (n_frames, n_points, 2), px of the grid, and confidence of points that are given in a frame each."""
+        """Paths (n_frames, n_points, 2), px of the grid as the network counts them, and confidence of points given in a frame each."""
         given = query.double().cpu().numpy()
         positions = np.repeat(given[None], len(frames), axis=0)
         confidence = np.ones(positions.shape[:2])

@@ -20,7 +20,7 @@ class SameConv2d(nn.Conv2d):
         ]
         before, odd = [total // 2 for total in missing], [total % 2 for total in missing]
         x = F.pad(x, (0, odd[1], 0, odd[0])) if any(odd) else x
-        return F.conv2d(x, self.weight, self.bias, self.stride, before)
+        return F.conv2d(x, self.weight, self.bias, self.stride, before, self.dilation, self.groups)
 
 
 class PreActivationEncoder(nn.Module):
