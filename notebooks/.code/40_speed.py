@@ -30,7 +30,7 @@ from echotas.acoustics.benchmark import (
 from echotas.engine import read_motion
 from echotas.evaluation import recording_paths, starting_meshes
 from echotas.evaluation.measurement_speed import time_measurement
-from echotas.evaluation.network_speed import network_speed_table
+from echotas.evaluation.network_speed import TAS_NET, network_speed_table
 from echotas.evaluation.onnx_speed import onnx_speed_table
 from echotas.evaluation.tracker_speed import tracker_speed_table
 from echotas.evaluation.training_speed import clip_waiting_table
@@ -86,7 +86,7 @@ times.rename(
 
 # %% networks
 sizes = network_speed_table(**networks)
-sizes.rename(
+shown = sizes.rename(
     columns={
         "floor_s": "floor, s",
         "gflop": "Gflop",
@@ -95,7 +95,15 @@ sizes.rename(
         "ratio": "ours / public",
         "iterations": "refinements",
     }
-).round(2).astype(object).where(sizes.notna().to_numpy(), "")
+)
+display(shown.round(2).astype(object).where(sizes.notna().to_numpy(), ""))
+of_both = sizes.pivot(index="frames", columns="network", values="cpu_s")
+share = (of_both[TAS_NET] / of_both["CoTracker v1"]).dropna()
+Markdown(
+    "TAS-Net of the same size, with one refinement from the steps of Lucas-Kanade (not in this time) instead of four: "
+    + ", ".join(f"{value:.2f} of CoTracker v1's time for {frames} frames" for frames, value in share.items())
+    + "."
+)
 
 # %% onnx
 query = recording.mesh.points_px[start.frame].reshape(-1, 2)
@@ -283,7 +291,7 @@ display(
 # echotas.acoustics.elevation 44034427b97767c1
 # echotas.acoustics.engine d3f3c9a72b2da127
 # echotas.acoustics.exact 06bad8406b78a0ff
-# echotas.acoustics.fast 107fadf85ef0bf35
+# echotas.acoustics.fast 9eff20e48a12085a
 # echotas.acoustics.lens 1a8d37e5fc67d081
 # echotas.acoustics.noise 37933b18233bec78
 # echotas.acoustics.patches bd2cbe7f8629f5f6
@@ -304,7 +312,7 @@ display(
 # echotas.evaluation.detection 9359921ee5e077ba
 # echotas.evaluation.failures 18452a4e15a026ef
 # echotas.evaluation.measurement_speed 0b89f812915c83e7
-# echotas.evaluation.network_speed 123d8b07efda8393
+# echotas.evaluation.network_speed 9bbd02b3fd4a5cdb
 # echotas.evaluation.onnx_speed b650a1c2043e9e6b
 # echotas.evaluation.profiles 37f59cca90959d57
 # echotas.evaluation.summaries 16453d0421b55873
@@ -317,19 +325,24 @@ display(
 # echotas.geometry.mesh d5a4de2df81270c7
 # echotas.geometry.sector 226352a61cb47a5a
 # echotas.geometry.segments 661d8a41f34c6508
-# echotas.metrics 75ebebe0d829c025
+# echotas.metrics 6f39f0efb665eff7
+# echotas.metrics.accuracy 41b1ab8d47d3fe8f
 # echotas.metrics.agreement 515dfaddb8c489ae
+# echotas.metrics.bootstrap b14c9dd5e294eb3a
 # echotas.metrics.contours cf2e9750ead8454e
-# echotas.metrics.detection 53fbceb6e0698919
+# echotas.metrics.detection d4d6b6c3b8dd3738
 # echotas.metrics.folds aa85440b285831c1
-# echotas.metrics.inference 31bf47dd29a37dbe
-# echotas.metrics.motion 7fefb50ba826203e
+# echotas.metrics.paired e376e584140737ee
+# echotas.metrics.patients 9f214433460277db
+# echotas.metrics.point_paths 0bd7ccb84438d0ef
 # echotas.metrics.realism af2fdbe532046435
 # echotas.metrics.repeated 9732643c441780e5
 # echotas.metrics.resampling efa5213e1e6dc791
 # echotas.metrics.shift 1ee65dede9a24e08
 # echotas.metrics.smoothness a8663e0793856966
 # echotas.metrics.speed 1cbd0a4ba46a1747
+# echotas.metrics.spread 046d45e23e285405
+# echotas.metrics.trajectory 2608b5f6cb40354c
 # echotas.phantom 99925f3c411af7a3
 # echotas.phantom.anatomy fb184d1c3df6b655
 # echotas.phantom.blood 32ee0127b8ab2b10
@@ -385,7 +398,7 @@ display(
 # echotas.strain.rate 677f48e57c42f3f9
 # echotas.strain.regional 25eaf0f2e43d898b
 # echotas.strain.segment_models 28835feae0ba2cc3
-# echotas.strain.timing 1e835025f969d9e6
+# echotas.strain.timing 987fd1731c9a85fb
 # echotas.strain.uncertainty 97f0f77008ba3608
 # echotas.trackers 1a52be6dd4b72708
 # echotas.trackers.base 478720fbbbaac10d
@@ -395,44 +408,43 @@ display(
 # echotas.trackers.blocks.correlation 1fa6392611f47fab
 # echotas.trackers.blocks.encoder d653894d4ff099d7
 # echotas.trackers.blocks.error_head 783efc69c2c19f22
-# echotas.trackers.blocks.feature_patches 9f5b54ff1a7bca8d
+# echotas.trackers.blocks.feature_patches d040da1e6866ad71
 # echotas.trackers.blocks.fold_free e59879e87e9b5e29
 # echotas.trackers.blocks.iteration_loss e9fa3083633e8a8c
-# echotas.trackers.blocks.joint_attention 7e598baf7171ad80
-# echotas.trackers.blocks.local_correlation 327df3f73b8dbadf
-# echotas.trackers.blocks.matching bd1f144152785658
-# echotas.trackers.blocks.patch_pairs f34669a3c93d33a7
+# echotas.trackers.blocks.joint_attention dea585c9812b322d
+# echotas.trackers.blocks.matching 4e7d7709110a9026
+# echotas.trackers.blocks.pair_encoder 7c6b65f7199275d3
 # echotas.trackers.blocks.patches 12858cb85c29ff21
 # echotas.trackers.blocks.plain_encoder 4e32526896288804
-# echotas.trackers.blocks.point_network 73475cab375b25d2
+# echotas.trackers.blocks.point_network dd69c234e2c886d2
 # echotas.trackers.blocks.point_queries 3b9338d148c81aaa
 # echotas.trackers.blocks.positions 74c3d031d0065537
-# echotas.trackers.blocks.preactivation 80c6e00b7bc8f7dd
+# echotas.trackers.blocks.preactivation 17df0d1dce631f43
 # echotas.trackers.blocks.resampling b9a703b27b456509
-# echotas.trackers.blocks.template_correlation 8b5b5265cc43098a
+# echotas.trackers.blocks.template_correlation 4667e0fa68ef2089
 # echotas.trackers.blocks.temporal_resnet a96bb051d963faa3
 # echotas.trackers.blocks.temporal_shift c96f9b86203ee5a1
-# echotas.trackers.blocks.time_mixer 96279ea727bcc63d
+# echotas.trackers.blocks.time_mixer dfaaa4f2980bfab3
 # echotas.trackers.blocks.trajectory_resnet a9f05f5d2b34eaec
 # echotas.trackers.blocks.virtual_points c7bc1b8297e89c1c
-# echotas.trackers.cotracker 2ceb98cea4efe0f0
-# echotas.trackers.cotracker3 23847e2d3e1774b3
-# echotas.trackers.echotracker 22df510c7835ea3b
-# echotas.trackers.echotracker2 7f714c8a0bde6094
-# echotas.trackers.locotrack e4a3a8f9911b9df3
+# echotas.trackers.cotracker 431270214e7ed3b0
+# echotas.trackers.cotracker3 ebdd2dd18bf32e23
+# echotas.trackers.echotracker ca8c8b94d1b2347d
+# echotas.trackers.echotracker2 d5697f17dafefef6
+# echotas.trackers.locotrack 0abbb405cd3e46c2
 # echotas.trackers.lucas_kanade de263d1cfbaa4d48
-# echotas.trackers.lucas_kanade_mesh b5e8bbe53efa929e
+# echotas.trackers.lucas_kanade_mesh 301f941eaae42f45
 # echotas.trackers.mean_motion cc7726921b2f5a99
-# echotas.trackers.myotracker 65cfc41b1eb8abf3
-# echotas.trackers.onnx_export be095990307ae24e
-# echotas.trackers.pips_plus_plus ee2ec3838157e4c5
+# echotas.trackers.myotracker 5698c90403c1c33d
+# echotas.trackers.onnx_export 366dd5627f624ad8
+# echotas.trackers.pips_plus_plus eef695bd0d197424
 # echotas.trackers.pretrained f9cbe4a33983c583
 # echotas.trackers.registry fd86bde453f89800
-# echotas.trackers.specknet 1e033e5bb3879060
-# echotas.trackers.tas_net 8e2343733c548e61
+# echotas.trackers.specknet 6e48c5bc18367ccf
+# echotas.trackers.tas_net 064381f3617b6ecf
 # echotas.training 34d98ad12c641fdd
 # echotas.training.augment 04cc2964fcc4cee5
-# echotas.training.calibration b882cb9d3e21a14e
+# echotas.training.calibration e0bd4de191fb80e6
 # echotas.training.checkpoint 77dabd1d7237404f
 # echotas.training.clip_loader b1a471fde54b9fb6
 # echotas.training.dataset 3d40f30076bc7f32
@@ -440,20 +452,20 @@ display(
 # echotas.training.gradients 31a97952ce03ae16
 # echotas.training.loop 2c441c147f746d2a
 # echotas.training.losses 1dac9a2333b8cc8d
-# echotas.training.point_networks 8f4f73a17c788c49
+# echotas.training.point_networks 2cf87417af1ae285
 # echotas.training.processes a99c34bd79a44cc5
 # echotas.training.session 3da807e66f60f6a4
 # echotas.training.start cb49399ef801a385
 # echotas.training.synthetic d01ebf30c1a731a2
-# echotas.training.tas_net dbb5edd7e9bfdf98
+# echotas.training.tas_net 7e159e263cd0cca3
 # echotas/trackers/pretrained/cotracker3_released.safetensors fd6b5a2f51b2069f
 # echotas/trackers/pretrained/cotracker_released.safetensors 3e4a99585eb77da8
-# echotas/trackers/pretrained/echotracker2_released.safetensors c69d390ff6f385e8
+# echotas/trackers/pretrained/echotracker2_released.safetensors 6553b6c33168dd06
 # echotas/trackers/pretrained/echotracker_released.safetensors a8493a15b2a2c3a4
 # echotas/trackers/pretrained/locotrack_released.safetensors ba1dbef6950dddef
 # echotas/trackers/pretrained/myotracker_released.safetensors a8db423c0d4c08ba
 # echotas/trackers/pretrained/pips_plus_plus_released.safetensors bd42cd8412667572
 # echotas/trackers/pretrained/pwc_net_released.safetensors 8ab11d8f780bab4d
 # echotas/trackers/pretrained/specknet_released.safetensors 8e1701c4edcb7ef5
-# echotas/trackers/pretrained/tas_net_released.safetensors 41babc43d4d1e4bc
+# echotas/trackers/pretrained/tas_net_released.safetensors 78a6dad7d2a9249f
 # echotas/trackers/pretrained/tas_net_small.safetensors 329912dbf82e8a6b

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from echotas.trackers.cotracker import CoTracker
+from echotas.trackers.cotracker import CoTracker, CoTrackerConfig
 from echotas.trackers.cotracker3 import CoTracker3
 from echotas.trackers.echotracker import EchoTracker
 from echotas.trackers.echotracker2 import EchoTracker2
@@ -19,8 +19,13 @@ from echotas.trackers.locotrack import LocoTrack
 from echotas.trackers.myotracker import MyoTracker
 from echotas.trackers.pips_plus_plus import PipsPlusPlus
 from echotas.trackers.specknet import SpeckNet
+from echotas.trackers.tas_net import N_ITERATIONS, TasNet, TasNetConfig
 
-__all__ = ["CASES", "NetworkCase", "matrix_rate", "network_speed_table"]
+__all__ = ["CASES", "TAS_NET", "NetworkCase", "matrix_rate", "network_speed_table"]
+
+
+TAS_NET = "TAS-Net, CoTracker v1's size"
+"""Without the steps of Lucas-Kanade that it begins with, which `tracker_speed_table` has as a tracker."""
 
 
 @dataclass(frozen=True)
@@ -41,9 +46,16 @@ class NetworkCase:
     """CPU seconds of the public implementation, one thread, on another 2-core machine of this kind; None: not known to us."""
 
 
+def _tas_net() -> TasNet:
+    """TAS-Net of the published CoTracker's size; the small one is what comes with weights."""
+    return TasNet(TasNetConfig(core=CoTrackerConfig()))
+
+
 CASES = (
     NetworkCase("CoTracker v1", CoTracker, 8, 4, public_s=4.4),
     NetworkCase("CoTracker v1", CoTracker, 24, 4, public_s=16.1),
+    NetworkCase(TAS_NET, _tas_net, 8, N_ITERATIONS["lucas_kanade"]),
+    NetworkCase(TAS_NET, _tas_net, 24, N_ITERATIONS["lucas_kanade"]),
     NetworkCase("CoTracker3, offline", CoTracker3, 8, 4),
     NetworkCase("EchoTracker", EchoTracker, 8, 4, public_s=3.7),
     NetworkCase("EchoTracker", EchoTracker, 24, 4, public_s=12.4),
@@ -115,16 +127,20 @@ def matrix_rate(n_repeats: int = 10) -> float:
 
 
 def _run(network: nn.Module, case: NetworkCase, size: int) -> float:
-    frames = torch.rand(1, case.n_frames, network.config.in_channels, size, size)
-    query = _queries(network, case.n_points, size)
+    given = _input(network, case, size)
+    refinements = {} if case.n_iterations is None else {"n_iterations": case.n_iterations}
     begin = time.process_time()
-    network(frames, query) if case.n_iterations is None else network(frames, query, n_iterations=case.n_iterations)
+    network(*given, **refinements)
     return time.process_time() - begin
 
 
-def _queries(network: nn.Module, n_points: int, size: int) -> Tensor:
-    places = 0.1 * size + 0.8 * size * torch.rand(1, n_points, 2)
+def _input(network: nn.Module, case: NetworkCase, size: int) -> tuple[Tensor, ...]:
+    """Frames and points, as this network takes them."""
+    places = 0.1 * size + 0.8 * size * torch.rand(1, case.n_points, 2)
+    if isinstance(network, TasNet):
+        return torch.rand(1, case.n_frames, size, size), places, torch.rand(1, case.n_points, 2)
+    frames = torch.rand(1, case.n_frames, network.config.in_channels, size, size)
     if isinstance(network, PipsPlusPlus):
-        return places
-    queries = torch.cat([torch.zeros(1, n_points, 1), places], dim=-1)
-    return queries[0] if isinstance(network, CoTracker) else queries
+        return frames, places
+    queries = torch.cat([torch.zeros(1, case.n_points, 1), places], dim=-1)
+    return frames, queries[0] if isinstance(network, CoTracker) else queries
