@@ -43,7 +43,7 @@ class NetworkCase:
     n_points: int = 180
     """Points, given in frame 0."""
     public_s: float | None = None
-    """CPU seconds of the public implementation, one thread, on another 2-core machine of this kind; None: not known to us."""
+    """CPU seconds of the public implementation, one thread, on another 2-core machine; None: not known to us."""
 
 
 def _tas_net() -> TasNet:
